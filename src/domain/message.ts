@@ -32,6 +32,8 @@ export interface Message {
   data: Record<string, unknown>
   metadata: Record<string, unknown>
   email?: { cc?: string[]; bcc?: string[]; replyTo?: string; attachments?: Attachment[] }
+  /** The endpoint and its live `whsec_` secrets: every one of them signs, so that a rotation needs no moment of its own. */
+  webhook?: { endpointId: string; secrets: string[] }
   /** W3C trace context, passed on to the provider. */
   traceparent?: string
   /** ISO 8601, when the notification was accepted. */

@@ -25,8 +25,7 @@ export function createIdSource(clock: Clock): IdSource {
       randomFillSync(pool)
       used = 0
     }
-    const value =
-      ((pool[used]! << 24) | (pool[used + 1]! << 16) | (pool[used + 2]! << 8) | pool[used + 3]!) >>> 0
+    const value = ((pool[used]! << 24) | (pool[used + 1]! << 16) | (pool[used + 2]! << 8) | pool[used + 3]!) >>> 0
     used += 4
     return value
   }

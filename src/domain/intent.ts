@@ -1,0 +1,59 @@
+import type { Channel } from './channel.ts'
+import type { Attachment } from './message.ts'
+
+export type RecipientType = 'user' | 'role' | 'group' | 'system'
+
+/** Whom a request names: by id, by addresses, or both; a role or a group by id. Absent fields are absent, never null. */
+export interface RecipientRef {
+  type: RecipientType
+  id?: string
+  email?: string
+  phone?: string
+  name?: string
+  slackId?: string
+  telegramId?: string
+  discordId?: string
+  webhookUrl?: string
+  locale?: string
+  timezone?: string
+}
+
+/** What was said in a request, as stored in `intents.payload`. */
+export interface IntentPayload {
+  recipients?: RecipientRef[]
+  channels?: Channel[]
+  fallbackChannels?: Channel[]
+  /** Name of a template; else the content is inline. */
+  template?: string
+  subject?: string
+  body?: string
+  bodyHtml?: string
+  email?: { cc?: string[]; bcc?: string[]; replyTo?: string; attachments?: Attachment[] }
+  data: Record<string, unknown>
+  metadata: Record<string, unknown>
+  /** Of a business event. */
+  event?: { domain: string; source?: string; occurredAt?: string }
+}
+
+/** A validated request, ready to be accepted. Times are ISO 8601 in UTC. */
+export interface NewIntent {
+  tenantId: string
+  kind: 'direct' | 'event'
+  type: string
+  /** 0 LOW … 3 CRITICAL. */
+  priority: number
+  category?: string
+  idempotencyKey?: string
+  eventId?: string
+  correlationId?: string
+  traceparent?: string
+  source: 'graphql' | 'sql' | 'cli' | 'system'
+  scheduledAt?: string
+  expiresAt?: string
+  payload: IntentPayload
+}
+
+/** The answer to one intent, after the commit. Notifications follow from the intent's id (see ids.ts). */
+export type AcceptAnswer =
+  | { status: 'accepted' | 'duplicate'; intentId: string }
+  | { status: 'conflict'; intentId: string }

@@ -1,0 +1,53 @@
+import type { AcceptAnswer, NewIntent } from '../../domain/intent.ts'
+import { type Queryable, run, statement } from '../../platform/db.ts'
+
+const acceptSql = statement('accept/accept_intents')
+
+interface Row extends Record<string, unknown> {
+  ord: number
+  status: AcceptAnswer['status']
+  intent_id: string
+}
+
+/**
+ * Accepts a batch in one statement and one commit, whatever its size and tenants; one answer per intent, in order.
+ * Nothing is answered before it is durable. Throws what Postgres says; then nothing of the batch was accepted.
+ */
+export async function acceptIntents(
+  on: Queryable,
+  intents: readonly NewIntent[],
+  ids: { intentId(): string },
+  now: Date,
+  keyTtlMs: number,
+): Promise<AcceptAnswer[]> {
+  const rows = intents.map((intent, ord) => ({
+    ord,
+    tenant_id: intent.tenantId,
+    id: ids.intentId(),
+    kind: intent.kind,
+    type: intent.type,
+    priority: intent.priority,
+    category: intent.category,
+    idempotency_key: intent.idempotencyKey,
+    event_id: intent.eventId,
+    correlation_id: intent.correlationId,
+    traceparent: intent.traceparent,
+    source: intent.source,
+    scheduled_at: intent.scheduledAt,
+    expires_at: intent.expiresAt,
+    recipients: intent.payload.recipients?.length ?? 0,
+    payload: intent.payload,
+  }))
+  const tenants = [...new Set(intents.map((intent) => intent.tenantId))]
+  const answers = await run<Row>(on, acceptSql, [
+    tenants.join(','),
+    JSON.stringify(rows),
+    now,
+    `${keyTtlMs} milliseconds`,
+  ])
+  const inOrder: AcceptAnswer[] = new Array(intents.length)
+  for (const { ord, status, intent_id } of answers) inOrder[ord] = { status, intentId: intent_id }
+  const missing = inOrder.findIndex((answer) => answer === undefined)
+  if (answers.length < intents.length || missing >= 0) throw new Error('accept_intents left an intent unanswered')
+  return inOrder
+}

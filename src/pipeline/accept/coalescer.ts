@@ -1,0 +1,121 @@
+import type { AcceptAnswer, NewIntent } from '../../domain/intent.ts'
+
+/** Thrown to callers while the process is stopping; nothing was accepted. */
+export class ShuttingDownError extends Error {
+  readonly code = 'SHUTTING_DOWN'
+  constructor() {
+    super('the service is stopping; send the request again')
+  }
+}
+
+interface Waiting {
+  intents: readonly NewIntent[]
+  resolve(answers: AcceptAnswer[]): void
+  reject(error: unknown): void
+}
+
+export interface CoalescerOptions {
+  /** Commits one batch; each caller gets its answers only after it resolves. */
+  accept(intents: readonly NewIntent[]): Promise<AcceptAnswer[]>
+  /** Called after a commit with the batch, to wake workers. */
+  onCommitted(intents: readonly NewIntent[]): void
+  flushMs: number
+  flushRows: number
+  /** Commits under way at once; further requests gather into the next batch meanwhile. */
+  maxInFlight: number
+}
+
+export interface Coalescer {
+  /** Accepts these intents together with whatever else arrives at the same moment; answers after the commit. */
+  submit(intents: readonly NewIntent[]): Promise<AcceptAnswer[]>
+  /** Flushes what waits, refuses what comes later, and resolves when all is answered. */
+  close(): Promise<void>
+}
+
+/**
+ * Gathers concurrent requests into shared commits: a batch leaves when it is full or a few milliseconds old, and while
+ * all commits are taken the next one grows. If a batch fails, its requests are tried once more each by itself, so that
+ * one bad row fails its own caller only.
+ */
+export function createCoalescer(options: CoalescerOptions): Coalescer {
+  let waiting: Waiting[] = []
+  let waitingRows = 0
+  let inFlight = 0
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+  let idle: (() => void) | undefined
+
+  function arm(): void {
+    if (timer || waiting.length === 0 || inFlight >= options.maxInFlight) return
+    timer = setTimeout(flush, options.flushMs)
+  }
+
+  function take(): Waiting[] {
+    const batch: Waiting[] = []
+    let rows = 0
+    for (const entry of waiting) {
+      if (batch.length > 0 && rows + entry.intents.length > options.flushRows) break
+      batch.push(entry)
+      rows += entry.intents.length
+    }
+    waiting = waiting.slice(batch.length)
+    waitingRows -= rows
+    return batch
+  }
+
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    if (waiting.length === 0 || inFlight >= options.maxInFlight) return
+    const batch = take()
+    inFlight++
+    void commit(batch).finally(() => {
+      inFlight--
+      if (waitingRows >= options.flushRows || closed) flush()
+      else arm()
+      if (inFlight === 0 && waiting.length === 0) idle?.()
+    })
+    if (waiting.length > 0) arm()
+  }
+
+  async function commit(batch: Waiting[]): Promise<void> {
+    const intents = batch.length === 1 ? batch[0]!.intents : batch.flatMap((entry) => entry.intents)
+    try {
+      const answers = await options.accept(intents)
+      let from = 0
+      for (const entry of batch) {
+        entry.resolve(answers.slice(from, from + entry.intents.length))
+        from += entry.intents.length
+      }
+      options.onCommitted(intents)
+    } catch (error) {
+      if (batch.length === 1) {
+        batch[0]!.reject(error)
+        return
+      }
+      await Promise.all(batch.map((entry) => commit([entry])))
+    }
+  }
+
+  return {
+    submit(intents) {
+      if (closed) return Promise.reject(new ShuttingDownError())
+      if (intents.length === 0) return Promise.resolve([])
+      return new Promise((resolve, reject) => {
+        waiting.push({ intents, resolve, reject })
+        waitingRows += intents.length
+        if (waitingRows >= options.flushRows) flush()
+        else arm()
+      })
+    },
+    async close() {
+      closed = true
+      flush()
+      if (inFlight > 0 || waiting.length > 0) {
+        await new Promise<void>((resolve) => {
+          idle = resolve
+        })
+      }
+    },
+  }
+}

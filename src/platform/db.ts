@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs'
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+
+/** What a statement runs on: a pool, or a client inside a transaction. */
+export interface Queryable {
+  query<Row extends pg.QueryResultRow>(config: pg.QueryConfig): Promise<pg.QueryResult<Row>>
+}
+
+export type Role = 'carillon_api' | 'carillon_worker'
+
+export interface PoolOptions {
+  databaseUrl: string
+  /** The role that every connection takes on at once; absent: the login's own rights (migrations). */
+  role?: Role
+  max: number
+  applicationName: string
+  statementTimeoutMs?: number
+  lockTimeoutMs?: number
+  onError: (error: Error) => void
+}
+
+/** Opens a pool whose connections act in one role. `onError` hears of idle connections that died. */
+export function openPool(options: PoolOptions): pg.Pool {
+  const settings = ['-c', 'timezone=UTC', '-c', 'jit=off']
+  if (options.role) settings.push('-c', `role=${options.role}`)
+  if (options.statementTimeoutMs) settings.push('-c', `statement_timeout=${options.statementTimeoutMs}`)
+  if (options.lockTimeoutMs) settings.push('-c', `lock_timeout=${options.lockTimeoutMs}`)
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    max: options.max,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 60_000,
+    options: settings.join(' '),
+  })
+  pool.on('error', options.onError)
+  return pool
+}
+
+/** A Kysely over a pool, for the statements of src/store. Destroying it ends the pool. */
+export function kyselyOn<Schema>(pool: pg.Pool): Kysely<Schema> {
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+}
+
+/** Runs `work` in one transaction on one connection. The connection is dropped if even the rollback fails. */
+export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const result = await work(client)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((fault: Error) => {
+      broken = fault
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** A transaction of the API that sees the given tenants only; Postgres enforces it. */
+export function asTenants<T>(
+  pool: pg.Pool,
+  tenantIds: readonly string[],
+  work: (trx: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  return inTransaction(pool, async (trx) => {
+    await trx.query({
+      name: 'act_for_tenants',
+      text: `select set_config('carillon.tenant_id', $1, true)`,
+      values: [tenantIds.join(',')],
+    })
+    return work(trx)
+  })
+}
+
+/** A statement of sql/, prepared once a connection under its file's name. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** Loads `sql/<path>.sql`; call it at module load, so that a missing file fails at start. */
+export function statement(path: string): Statement {
+  return {
+    name: path,
+    text: readFileSync(new URL(`../../sql/${path}.sql`, import.meta.url), 'utf8'),
+  }
+}
+
+/** Runs a statement of sql/ with its parameters and gives its rows. */
+export async function run<Row extends pg.QueryResultRow>(
+  on: Queryable,
+  { name, text }: Statement,
+  values: unknown[],
+): Promise<Row[]> {
+  const result = await on.query<Row>({ name, text, values })
+  return result.rows
+}

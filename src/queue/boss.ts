@@ -1,0 +1,65 @@
+import type pg from 'pg'
+import { PgBoss } from 'pg-boss'
+import { maintenanceQueue, stuckQueue, workQueues } from './queues.ts'
+
+const tenYearsSeconds = 10 * 365 * 86_400
+
+/**
+ * pg-boss on one of our pools. We drive fetch and complete ourselves (its workers poll at half a second at best); it
+ * keeps retries, heartbeats, schedules and the clearing of finished jobs.
+ */
+export function createBoss(pool: pg.Pool, options: { supervise: boolean; onError: (error: Error) => void }): PgBoss {
+  const boss = new PgBoss({
+    db: { executeSql: (text, values) => pool.query(text, values as unknown[]) },
+    schema: 'pgboss',
+    migrate: false,
+    createSchema: false,
+    supervise: options.supervise,
+    schedule: options.supervise,
+    reindex: false, // needs the owner's rights; the supervisor runs as the worker
+    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 5,
+    maintenanceIntervalSeconds: 60,
+  })
+  boss.on('error', options.onError)
+  return boss
+}
+
+/** Installs or upgrades pg-boss and makes our queues; called by migrate, as the owner of the database. */
+export async function installQueues(pool: pg.Pool): Promise<void> {
+  const boss = new PgBoss({
+    db: { executeSql: (text, values) => pool.query(text, values as unknown[]) },
+    schema: 'pgboss',
+    supervise: false,
+    schedule: false,
+  })
+  let fault: Error | undefined
+  boss.on('error', (error) => {
+    fault ??= error
+  })
+  await boss.start()
+  try {
+    const existing = new Set((await boss.getQueues()).map((queue) => queue.name))
+    const specs = [
+      { name: stuckQueue, retentionSeconds: tenYearsSeconds, deleteAfterSeconds: 0 },
+      { name: maintenanceQueue, retryLimit: 3, deleteAfterSeconds: 3600 },
+      ...workQueues.map((queue) => ({
+        ...queue,
+        retentionSeconds: tenYearsSeconds, // a chunk waits for as long as there is no worker
+        deleteAfterSeconds: 300,
+        retryLimit: 30,
+        retryDelay: 1,
+        retryBackoff: true,
+        retryDelayMax: 300,
+        deadLetter: stuckQueue,
+      })),
+    ]
+    for (const { name, ...options } of specs) {
+      if (existing.has(name)) await boss.updateQueue(name, options)
+      else await boss.createQueue(name, options)
+    }
+  } finally {
+    await boss.stop({ graceful: false })
+  }
+  if (fault) throw fault
+}

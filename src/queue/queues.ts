@@ -1,0 +1,37 @@
+import { type Channel, channels } from '../domain/channel.ts'
+import type { Lane } from '../domain/priority.ts'
+
+const lanes: Lane[] = ['critical', 'bulk']
+
+/** Chunks of accepted intents that wait to be planned. */
+export const intentsQueue = (lane: Lane): string => `intents-${lane}`
+
+/** Chunks of deliveries of one channel: a failing channel never holds back another. */
+export const deliveriesQueue = (channel: Channel, lane: Lane): string => `deliver-${channel}-${lane}`
+
+/** Jobs that failed time and again, through a fault of ours; a person looks at them. */
+export const stuckQueue = 'stuck'
+
+export const maintenanceQueue = 'maintenance'
+
+/** What a job carries: ids, never content. */
+export interface Chunk {
+  tenant_id: string
+  ids: string[]
+  /** Where the expansion of a role or group goes on: recipients after this external id, ordinals from here. */
+  after?: { recipientId: string; ordinal: number }
+}
+
+export interface QueueSpec {
+  name: string
+  /** How long a claim lasts without a heartbeat before another worker may take the chunk over. */
+  heartbeatSeconds: number
+  expireInSeconds: number
+}
+
+const work = (name: string): QueueSpec => ({ name, heartbeatSeconds: 15, expireInSeconds: 3600 })
+
+export const workQueues: QueueSpec[] = [
+  ...lanes.map((lane) => work(intentsQueue(lane))),
+  ...channels.flatMap((channel) => lanes.map((lane) => work(deliveriesQueue(channel, lane)))),
+]
