@@ -8,6 +8,12 @@ export class ShuttingDownError extends Error {
   }
 }
 
+/** Whether Postgres rolled the batch back because of its content: SQLSTATE classes 22, 23, 42 and 54. */
+function isRefusal(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' && /^(22|23|42|54)[0-9A-Z]{3}$/.test(code)
+}
+
 interface Waiting {
   intents: readonly NewIntent[]
   resolve(answers: AcceptAnswer[]): void
@@ -34,8 +40,9 @@ export interface Coalescer {
 
 /**
  * Gathers concurrent requests into shared commits: a batch leaves when it is full or a few milliseconds old, and while
- * all commits are taken the next one grows. If a batch fails, its requests are tried once more each by itself, so that
- * one bad row fails its own caller only.
+ * all commits are taken the next one grows. If Postgres refuses a batch for something in it, its requests are tried once
+ * more each by itself, so that one bad row fails its own caller only. A lost connection is never tried again here: the
+ * batch may be in, and only the caller's idempotency key can tell.
  */
 export function createCoalescer(options: CoalescerOptions): Coalescer {
   let waiting: Waiting[] = []
@@ -89,8 +96,8 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
       }
       options.onCommitted(intents)
     } catch (error) {
-      if (batch.length === 1) {
-        batch[0]!.reject(error)
+      if (batch.length === 1 || !isRefusal(error)) {
+        for (const entry of batch) entry.reject(error)
         return
       }
       await Promise.all(batch.map((entry) => commit([entry])))
