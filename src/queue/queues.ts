@@ -18,8 +18,8 @@ export const maintenanceQueue = 'maintenance'
 export interface Chunk {
   tenant_id: string
   ids: string[]
-  /** Where the expansion of a role or group goes on: recipients after this external id, ordinals from here. */
-  after?: { recipientId: string; ordinal: number }
+  /** Where the expansion of a role or group goes on: which recipient of the request, after which member, with which ordinal. */
+  after?: { ref: number; recipientId: string; ordinal: number }
 }
 
 export interface QueueSpec {

@@ -1,0 +1,24 @@
+-- Claim a chunk for sending: $1 tenant, $2 delivery ids, $3 least id, $4 greatest id, $5 now, $6 whether the job was claimed before.
+-- Called by: pipeline/send/claim-deliveries.ts, as a transaction of its own: the claim is on disk before the network is used.
+-- Guard:     only queued and retrying deliveries; a job that comes again also takes over what its first worker left in
+--            'sending', writes that attempt down as unknown, and marks the new one as a possible duplicate.
+-- Index:     deliveries_pkey. Locks: the rows claimed, in id order, SKIP LOCKED.
+with due as materialized (
+  select d.id, d.state, d.attempt, d.channel, d.updated_at,
+         d.state = 'sending' or d.reason is not distinct from 'outcome_unknown' as possible_duplicate
+  from carillon.deliveries d
+  where d.tenant_id = $1::uuid and d.id = any ($2::uuid[]) and d.id between $3::uuid and $4::uuid
+    and (d.state in ('queued', 'retrying') or ($6::boolean and d.state = 'sending'))
+  order by d.id
+  for update skip locked
+), lost as (
+  insert into carillon.delivery_attempts (tenant_id, delivery_id, attempt, channel, provider, outcome, reason, detail, possible_duplicate, started_at)
+  select $1::uuid, u.id, u.attempt, u.channel, 'unknown', 'unknown', 'transient', 'the worker was lost before it could say', false, u.updated_at
+  from due u where u.state = 'sending'
+  on conflict do nothing
+)
+update carillon.deliveries d
+set state = 'sending', attempt = d.attempt + 1, next_attempt_at = null, reason = null, updated_at = $5::timestamptz
+from due u
+where d.tenant_id = $1::uuid and d.id = u.id and d.id between $3::uuid and $4::uuid
+returning d.id, d.channel::text as channel, d.attempt, d.address, d.priority, u.possible_duplicate

@@ -1,0 +1,76 @@
+/** Where a delivery can be; the enum carillon.delivery_state. */
+export const deliveryStates = [
+  'queued',
+  'held',
+  'sending',
+  'retrying',
+  'sent',
+  'delivered',
+  'failed',
+  'bounced',
+  'cancelled',
+  'suppressed',
+  'expired',
+] as const
+
+export type DeliveryState = (typeof deliveryStates)[number]
+
+export const notificationStatuses = [
+  'pending',
+  'queued',
+  'sending',
+  'sent',
+  'delivered',
+  'failed',
+  'retrying',
+  'cancelled',
+  'suppressed',
+  'expired',
+  'scheduled',
+] as const
+
+export type NotificationStatus = (typeof notificationStatuses)[number]
+
+/** What a planned notification can have become without a delivery. */
+export type NotificationOutcome = Extract<DeliveryState, 'sent' | 'failed' | 'cancelled' | 'suppressed' | 'expired'>
+
+/** Why an intent led to no notification. */
+export type IntentOutcome = 'unmatched' | 'no_recipients' | 'failed'
+
+const best: readonly DeliveryState[] = ['delivered', 'sent', 'sending', 'retrying', 'queued', 'held']
+const unanimous: readonly NotificationStatus[] = ['cancelled', 'suppressed', 'expired']
+
+/**
+ * The status of a planned notification: its outcome where it has one, else what its deliveries say together. The best
+ * of them speaks for all; an end without success is named when all agree on it, and is `failed` when they do not.
+ * sql/read/notification_status.sql says the same, for filters; a test keeps the two together.
+ */
+export function notificationStatus(
+  outcome: NotificationOutcome | null,
+  deliveries: readonly DeliveryState[],
+): NotificationStatus {
+  if (outcome) return outcome
+  if (deliveries.length === 0) return 'pending'
+  const leading = best.find((state) => deliveries.includes(state))
+  if (leading) return deliveryStatus(leading)
+  return unanimous.find((status) => deliveries.every((state) => state === status)) ?? 'failed'
+}
+
+/** A delivery's state in the words of the API: a held fallback waits like a queued one, a bounce is a failure. */
+export function deliveryStatus(state: DeliveryState): NotificationStatus {
+  if (state === 'held') return 'queued'
+  if (state === 'bounced') return 'failed'
+  return state
+}
+
+/** The status of a notification that planning has not written yet, told from its intent. */
+export function unplannedStatus(
+  intent: { outcome: IntentOutcome | null; scheduledAt: Date | null; expiresAt: Date | null },
+  now: Date,
+): NotificationStatus {
+  if (intent.outcome === 'failed') return 'failed'
+  if (intent.outcome) return 'suppressed'
+  if (intent.expiresAt && intent.expiresAt <= now) return 'expired'
+  if (intent.scheduledAt && intent.scheduledAt > now) return 'scheduled'
+  return 'pending'
+}

@@ -1,0 +1,148 @@
+import type { Verdict } from '../../domain/decide.ts'
+import { deliveryId, notificationId } from '../../domain/ids.ts'
+import type { IntentPayload } from '../../domain/intent.ts'
+import type { Recipient } from '../../domain/recipient.ts'
+
+/** What planning needs of a decided addressee. */
+export interface Decided {
+  intent: {
+    id: string
+    type: string
+    priority: number
+    category?: string
+    eventId?: string
+    idempotencyKey?: string
+    correlationId?: string
+    traceparent?: string
+    scheduledAt?: Date
+    expiresAt?: Date
+    acceptedAt: Date
+    payload: IntentPayload
+  }
+  ordinal: number
+  recipient: Recipient
+  verdict: Verdict
+  templateVersion?: string
+}
+
+export interface PlannedRows {
+  notifications: object[]
+  deliveries: object[]
+  events: object[]
+  auditLines: object[]
+  webhookUrls: Set<string>
+}
+
+/** Turns decided addressees into the rows of one planning statement. */
+export function plannedRows(
+  decided: readonly Decided[],
+  ids: { id(): string },
+  settings: { audit: boolean },
+  now: Date,
+): PlannedRows {
+  const rows: PlannedRows = {
+    notifications: [],
+    deliveries: [],
+    events: [],
+    auditLines: [],
+    webhookUrls: new Set(),
+  }
+  for (const addressee of decided) addRows(rows, addressee, ids, settings.audit, now)
+  return rows
+}
+
+function addRows(rows: PlannedRows, addressee: Decided, ids: { id(): string }, audit: boolean, now: Date): void {
+  const { intent, recipient, verdict } = addressee
+  const id = notificationId(intent.id, addressee.ordinal)
+  const story = {
+    recipient_id: recipient.id,
+    type: intent.type,
+    category: intent.category,
+    idempotency_key: intent.idempotencyKey,
+    correlation_id: intent.correlationId,
+    traceparent: intent.traceparent,
+  }
+  const channels = verdict.deliveries.filter((delivery) => delivery.fallbackRank === 0).map(({ channel }) => channel)
+  rows.notifications.push({
+    id,
+    recipient_type: recipient.type,
+    recipient_id: recipient.id,
+    recipient_name: recipient.name,
+    locale: recipient.locale,
+    timezone: recipient.timezone,
+    type: intent.type,
+    category: intent.category,
+    priority: intent.priority,
+    channels: channels.length > 0 ? channels : (intent.payload.channels ?? []),
+    has_fallback: verdict.deliveries.some((delivery) => delivery.state === 'held'),
+    template: intent.payload.template,
+    event_id: intent.eventId,
+    correlation_id: intent.correlationId,
+    traceparent: intent.traceparent,
+    scheduled_at: intent.scheduledAt ?? intent.acceptedAt,
+    expires_at: intent.expiresAt,
+    created_at: intent.acceptedAt,
+    outcome: verdict.outcome,
+    reason: verdict.reason,
+  })
+  if (verdict.outcome) {
+    rows.events.push({
+      notification_id: id,
+      subject_id: id,
+      id: ids.id(),
+      type: `notification.${verdict.outcome}`,
+      data: { ...story, reason: verdict.reason },
+    })
+  }
+  for (const delivery of verdict.deliveries) {
+    const subject = deliveryId(id, delivery.channel)
+    rows.deliveries.push({
+      id: subject,
+      notification_id: id,
+      channel: delivery.channel,
+      state: delivery.state,
+      fallback_rank: delivery.fallbackRank,
+      priority: intent.priority,
+      address: delivery.address,
+      reason: delivery.reason,
+    })
+    if (delivery.channel === 'webhook' && delivery.address !== '') rows.webhookUrls.add(delivery.address)
+    if (delivery.state === 'held') continue // it is told of when it is released
+    rows.events.push({
+      notification_id: id,
+      subject_id: subject,
+      id: ids.id(),
+      type: `notification.${delivery.channel}.${delivery.state === 'queued' ? 'requested' : delivery.state}`,
+      data: { ...story, channel: delivery.channel, reason: delivery.reason },
+    })
+  }
+  if (audit || channels.includes('audit')) {
+    const { data, metadata, ...said } = intent.payload
+    rows.auditLines.push({
+      id,
+      line: {
+        notification_id: id,
+        intent_id: intent.id,
+        event_id: intent.eventId,
+        ...story,
+        priority: intent.priority,
+        recipient: { type: recipient.type, id: recipient.id, name: recipient.name, locale: recipient.locale },
+        said: { ...said, recipients: undefined, template_version: addressee.templateVersion },
+        data,
+        metadata,
+        outcome: verdict.outcome,
+        reason: verdict.reason,
+        deliveries: verdict.deliveries.map(({ channel, state, address, reason }) => ({
+          channel,
+          state,
+          address,
+          reason,
+        })),
+        accepted_at: intent.acceptedAt,
+        scheduled_at: intent.scheduledAt,
+        expires_at: intent.expiresAt,
+        planned_at: now,
+      },
+    })
+  }
+}

@@ -1,0 +1,102 @@
+import type { Channel } from '../../domain/channel.ts'
+import type { Message } from '../../domain/message.ts'
+import type { AttemptOutcome, FailureReason } from '../../domain/outcome.ts'
+
+/** The vendor behind a channel, as far as sending needs it. */
+export interface Sender {
+  readonly name: string
+  send(message: Message, signal: AbortSignal): Promise<AttemptOutcome>
+}
+
+/** A delivery that is ready to go, or cannot go. */
+export interface Sendable {
+  message?: Message
+  expired?: true
+  reason?: FailureReason
+  detail?: string
+  claim: { channel: Channel }
+}
+
+/** What became of one claimed delivery. */
+export type Result<S> = {
+  item: S
+  provider: string
+  startedAt: Date
+  completedAt: Date
+} & ({ kind: 'tried'; outcome: AttemptOutcome } | { kind: 'expired' } | { kind: 'handed_back' })
+
+/** Lets at most `limit` tasks run at once; the others wait in order. */
+export interface Slots {
+  take(): Promise<() => void>
+}
+
+export function createSlots(limit: number): Slots {
+  let free = limit
+  const waiting: (() => void)[] = []
+  const release = () => {
+    const next = waiting.shift()
+    if (next) next()
+    else free++
+  }
+  return {
+    take: () =>
+      new Promise((resolve) => {
+        const grant = () => resolve(release)
+        if (free > 0) {
+          free--
+          grant()
+        } else waiting.push(grant)
+      }),
+  }
+}
+
+export interface SendDeps {
+  providers: ReadonlyMap<Channel, Sender>
+  slots: (channel: Channel) => Slots
+  now: () => Date
+  /** Aborted when the process stops: what has not been sent yet is handed back. */
+  stopping: AbortSignal
+  /** Aborted at the end of the patience of a stop: sends under way are cut off. */
+  cutOff: AbortSignal
+}
+
+/** Sends a chunk, each message once, and hands every result to `settle` as it comes. Resolves when all have one. */
+export async function sendAll<S extends Sendable>(
+  items: readonly S[],
+  deps: SendDeps,
+  settle: (result: Result<S>) => void,
+): Promise<void> {
+  await Promise.all(items.map((item) => sendOne(item, deps).then(settle)))
+}
+
+async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Result<S>> {
+  const { channel } = item.claim
+  const at = deps.now()
+  const done = { item, provider: 'none', startedAt: at, completedAt: at }
+  if (item.expired) return { ...done, kind: 'expired' }
+  if (!item.message) {
+    const { reason = 'render_failed', detail = '' } = item
+    return { ...done, kind: 'tried', outcome: { kind: 'rejected', reason, retryable: false, detail } }
+  }
+  // The inbox is a table of ours: settling writes it, and there is nothing to send.
+  if (channel === 'in_app') return { ...done, provider: 'inbox', kind: 'tried', outcome: { kind: 'accepted' } }
+  const provider = deps.providers.get(channel)
+  if (!provider) {
+    const detail = `no provider is configured for ${channel}`
+    return { ...done, kind: 'tried', outcome: { kind: 'rejected', reason: 'misconfigured', retryable: false, detail } }
+  }
+  const release = await deps.slots(channel).take()
+  try {
+    const startedAt = deps.now()
+    if (deps.stopping.aborted) return { ...done, kind: 'handed_back' }
+    const outcome = await provider.send(item.message, deps.cutOff)
+    return { item, provider: provider.name, startedAt, completedAt: deps.now(), kind: 'tried', outcome }
+  } catch (error) {
+    // A provider throws only for a bug of its own; the delivery still gets its attempt, and the fault its name.
+    const detail = `the provider failed: ${error instanceof Error ? error.name : 'Error'}`
+    const outcome: AttemptOutcome = { kind: 'unknown', reason: 'transient', detail }
+    return { item, provider: provider.name, startedAt: at, completedAt: deps.now(), kind: 'tried', outcome }
+  } finally {
+    release()
+  }
+}

@@ -1,0 +1,166 @@
+import type pg from 'pg'
+import type { JobWithMetadata, PgBoss } from 'pg-boss'
+import type { Logger } from 'pino'
+import { run, statement } from '../platform/db.ts'
+import type { Chunk } from './queues.ts'
+
+const dueSql = statement('queue/due_queues')
+
+export type ChunkJob = Pick<JobWithMetadata<Chunk>, 'id' | 'name' | 'data' | 'retryCount'>
+
+export interface QueueWork {
+  queue: string
+  /** Batches in work at once. */
+  concurrency: number
+  /** Jobs in one batch at most. */
+  batchSize: number
+  /** Handles a batch; resolves when all of it is settled. A throw sends the jobs back to be tried again. */
+  handle(jobs: ChunkJob[]): Promise<void>
+}
+
+export interface DispatcherOptions {
+  boss: PgBoss
+  pool: pg.Pool
+  logger: Logger
+  work: readonly QueueWork[]
+  /** How often an idle dispatcher looks for due work. */
+  idlePollMs: number
+  onJobs?: (queue: string, outcome: 'completed' | 'failed', count: number) => void
+}
+
+export interface Dispatcher {
+  /** Looks into a queue now: somebody has just put work there. */
+  wake(queue: string): void
+  /** Takes no more work; resolves when what is under way has ended. */
+  stop(): Promise<void>
+}
+
+const busyPollMs = 4
+const heartbeatMs = 5_000
+
+/**
+ * Drives pg-boss's fetch and complete for many queues: a queue that gave work is asked again at once, the others are
+ * looked at together by one cheap statement, a few milliseconds apart while there is work and up to `idlePollMs` when
+ * idle. Jobs under way get heartbeats, so that a killed worker's chunks go to another within seconds.
+ */
+export function startDispatcher(options: DispatcherOptions): Dispatcher {
+  const { boss, logger } = options
+  const queues = new Map(options.work.map((work) => [work.queue, { work, active: 0, pumping: false, again: false }]))
+  type Entry = NonNullable<ReturnType<typeof queues.get>>
+  const inWork = new Set<ChunkJob>()
+  const running = new Set<Promise<void>>()
+  let stopped = false
+  let pollMs = options.idlePollMs
+  let timer: NodeJS.Timeout | undefined
+
+  async function pump(entry: Entry): Promise<void> {
+    if (entry.pumping) {
+      entry.again = true
+      return
+    }
+    entry.pumping = true
+    try {
+      do {
+        entry.again = false
+        while (!stopped && entry.active < entry.work.concurrency) {
+          const jobs = await boss.fetch<Chunk>(entry.work.queue, { batchSize: entry.work.batchSize })
+          if (jobs.length === 0) break
+          pollMs = busyPollMs
+          start(entry, jobs)
+        }
+      } while (entry.again && !stopped)
+    } catch (error) {
+      logger.error({ err: error, queue: entry.work.queue }, 'fetching jobs failed')
+    } finally {
+      entry.pumping = false
+    }
+  }
+
+  function start(entry: Entry, jobs: ChunkJob[]): void {
+    entry.active++
+    for (const job of jobs) inWork.add(job)
+    const work = handle(entry.work, jobs).finally(() => {
+      for (const job of jobs) inWork.delete(job)
+      running.delete(work)
+      entry.active--
+      if (!stopped) void pump(entry)
+    })
+    running.add(work)
+  }
+
+  /** The worker's shell: the one place where a bug is caught. Its jobs are tried again, later and alone. */
+  async function handle(work: QueueWork, jobs: ChunkJob[]): Promise<void> {
+    let failure: unknown
+    try {
+      await work.handle(jobs)
+      await boss.complete(work.queue, jobs)
+      options.onJobs?.(work.queue, 'completed', jobs.length)
+      return
+    } catch (error) {
+      failure = error
+    }
+    logger.error({ err: failure, queue: work.queue, jobs: jobs.length }, 'a chunk failed and will be tried again')
+    options.onJobs?.(work.queue, 'failed', jobs.length)
+    try {
+      await boss.fail(work.queue, jobs, { code: codeOf(failure) })
+    } catch (error) {
+      logger.error(
+        { err: error, queue: work.queue },
+        'a failed chunk could not be handed back; its heartbeat will lapse',
+      )
+    }
+  }
+
+  async function poll(): Promise<void> {
+    const idle = [...queues.values()].filter((entry) => entry.active < entry.work.concurrency)
+    try {
+      const due =
+        idle.length === 0
+          ? []
+          : await run<{ name: string }>(options.pool, dueSql, [idle.map((entry) => entry.work.queue)])
+      if (due.length === 0) pollMs = Math.min(options.idlePollMs, pollMs * 2)
+      await Promise.all(due.map(({ name }) => pump(queues.get(name)!)))
+    } catch (error) {
+      pollMs = Math.min(5_000, Math.max(pollMs * 2, options.idlePollMs))
+      logger.error({ err: error }, 'looking for due work failed')
+    }
+  }
+
+  function schedule(): void {
+    if (stopped) return
+    timer = setTimeout(() => void poll().finally(schedule), pollMs)
+  }
+
+  async function beat(): Promise<void> {
+    const byQueue = Map.groupBy(inWork, (job) => job.name)
+    for (const [queue, jobs] of byQueue) {
+      try {
+        await boss.touch(queue, jobs)
+      } catch (error) {
+        logger.warn({ err: error, queue }, 'a heartbeat failed')
+      }
+    }
+  }
+  const heartbeat = setInterval(() => void beat(), heartbeatMs)
+  schedule()
+
+  return {
+    wake(queue) {
+      const entry = queues.get(queue)
+      if (!entry || stopped) return
+      pollMs = busyPollMs
+      void pump(entry)
+    },
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      while (running.size > 0) await Promise.all(running)
+      clearInterval(heartbeat)
+    },
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return error instanceof Error ? error.name : 'Error'
+}

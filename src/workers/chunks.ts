@@ -1,0 +1,49 @@
+import type { ChunkJob } from '../queue/dispatcher.ts'
+import type { Chunk } from '../queue/queues.ts'
+
+export interface WorkChunk extends Chunk {
+  /** The job was claimed before, by a worker that did not finish it. */
+  redelivered: boolean
+}
+
+/**
+ * Merges fetched jobs into chunks: one tenant each, at most `size` ids, so that many small jobs cost as little as one
+ * large one. Jobs that come again, and those that go on with a role's members, stay alone.
+ */
+export function mergeChunks(jobs: readonly ChunkJob[], size: number): WorkChunk[] {
+  const chunks: WorkChunk[] = []
+  const open = new Map<string, WorkChunk>()
+  for (const { data, retryCount } of jobs) {
+    if (retryCount > 0 || data.after) {
+      chunks.push({ ...data, redelivered: retryCount > 0 })
+      continue
+    }
+    const current = open.get(data.tenant_id)
+    if (current && current.ids.length + data.ids.length <= size) {
+      current.ids.push(...data.ids)
+      continue
+    }
+    const chunk = { tenant_id: data.tenant_id, ids: [...data.ids], redelivered: false }
+    open.set(data.tenant_id, chunk)
+    chunks.push(chunk)
+  }
+  return chunks
+}
+
+/**
+ * Works a chunk; where one that comes again fails once more, works its halves instead, down to the one id that is to
+ * blame, so that the others get through. The stages skip what is done, so working an id twice does no harm. Throws the
+ * first failure, and the job is tried again.
+ */
+export async function workIsolating(chunk: WorkChunk, work: (chunk: WorkChunk) => Promise<void>): Promise<void> {
+  try {
+    await work(chunk)
+  } catch (error) {
+    if (!chunk.redelivered || chunk.ids.length === 1) throw error
+    const middle = Math.ceil(chunk.ids.length / 2)
+    const halves = [chunk.ids.slice(0, middle), chunk.ids.slice(middle)]
+    const results = await Promise.allSettled(halves.map((ids) => workIsolating({ ...chunk, ids }, work)))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+}
