@@ -117,4 +117,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`grant select on carillon.partitions, carillon.partitioned_tables to carillon_api, carillon_worker`.execute(
     db,
   )
+  await sql`grant update (retention_days) on carillon.partitioned_tables to carillon_worker`.execute(db)
 }

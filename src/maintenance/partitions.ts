@@ -35,7 +35,9 @@ export async function maintainPartitions(
   const made = await ensurePartitions(pool, settings.daysAhead, now)
   const { flowDays, auditDays, inboxDays, keyDays } = settings.retention
   await run(pool, retentionSql, [flowDays, auditDays, inboxDays, keyDays])
-  const rows = await run<{ partition_name: string; dropped: boolean; kept_because: string | null }>(pool, dropSql, [now])
+  const rows = await run<{ partition_name: string; dropped: boolean; kept_because: string | null }>(pool, dropSql, [
+    now,
+  ])
   return {
     made,
     dropped: rows.filter(({ dropped }) => dropped).map((row) => row.partition_name),

@@ -1,0 +1,178 @@
+import type pg from 'pg'
+import type { PgBoss } from 'pg-boss'
+import type { Config } from '../config/config.ts'
+import { type Channel, channels } from '../domain/channel.ts'
+import type { Lane } from '../domain/priority.ts'
+import type { RetryPolicy } from '../domain/retry-policy.ts'
+import { maintainPartitions } from '../maintenance/partitions.ts'
+import { createSlots, type Sender } from '../pipeline/send/send-all.ts'
+import type { Settled } from '../pipeline/settle/settle-attempts.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { IdSource } from '../platform/id-source.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Metrics } from '../platform/metrics.ts'
+import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatcher.ts'
+import { deliveriesQueue, intentsQueue, maintenanceQueue } from '../queue/queues.ts'
+import { createTemplateCatalogue } from '../store/template-catalogue.ts'
+import { mergeChunks, type WorkChunk, workIsolating } from './chunks.ts'
+import { type DeliverDeps, deliver } from './deliver.ts'
+import { type ProcessIntentsDeps, processIntents } from './process-intents.ts'
+
+export interface WorkersDeps {
+  config: Config
+  pool: pg.Pool
+  boss: PgBoss
+  clock: Clock
+  ids: IdSource
+  logger: Logger
+  metrics: Metrics
+  providers: ReadonlyMap<Channel, Sender>
+  /** Announces that a queue has got work, here and in other processes. */
+  ring(queue: string): void
+  /** Hears such announcements; gives back how to stop hearing. */
+  onRing(listener: (queue: string) => void): () => void
+}
+
+export interface Workers {
+  /** Takes no more work, finishes or hands back what is under way within `graceMs`, and resolves. */
+  stop(graceMs: number): Promise<void>
+}
+
+const lanes: Lane[] = ['critical', 'bulk']
+const fetchBatch = 50
+const flush = { rows: 500, ms: 5 }
+const membersPerChunk = 1_000
+
+/** Starts every worker of this process: intents, deliveries of each channel, and the daily duties. */
+export function startWorkers(on: WorkersDeps): Workers {
+  const stopping = new AbortController()
+  const cutOff = new AbortController()
+  const { config, pool, clock, ids, logger, metrics } = on
+  const catalogue = createTemplateCatalogue(pool, clock)
+
+  const intents: ProcessIntentsDeps = {
+    pool,
+    clock,
+    ids,
+    catalogue,
+    gates: {
+      enabledChannels: config.CHANNEL_ENABLE_LIST as Channel[],
+      defaultChannels: config.CHANNEL_DEFAULT as Channel[],
+    },
+    plan: { audit: config.AUDIT_ENABLED, chunkSize: config.WORKER_CHUNK },
+    membersPerChunk,
+    wake: on.ring,
+  }
+  // A lane has send slots of its own: CRITICAL does not wait for a slot that bulk holds.
+  const deliveries = (lane: Lane): DeliverDeps => {
+    const slots = new Map(channels.map((channel) => [channel, createSlots(config.SEND_CONCURRENCY)]))
+    logger.debug({ lane }, 'delivery lane ready')
+    return {
+      pool,
+      clock,
+      ids,
+      catalogue,
+      send: {
+        providers: on.providers,
+        slots: (channel) => slots.get(channel)!,
+        now: () => clock.now(),
+        stopping: stopping.signal,
+        cutOff: cutOff.signal,
+      },
+      settle: { policyOf: (channel) => retryPolicy(config, channel), random: Math.random },
+      flush,
+      onSettled: (settled) => observe(metrics, logger, settled, clock.now()),
+    }
+  }
+  const inChunks = (jobs: ChunkJob[], work: (chunk: WorkChunk) => Promise<void>) =>
+    Promise.all(mergeChunks(jobs, config.WORKER_CHUNK).map((chunk) => workIsolating(chunk, work))).then(() => {})
+
+  const work: QueueWork[] = lanes.flatMap((lane) => {
+    const deliverDeps = deliveries(lane)
+    const shared = { concurrency: config.WORKER_CONCURRENCY, batchSize: fetchBatch }
+    return [
+      {
+        ...shared,
+        queue: intentsQueue(lane),
+        handle: (jobs: ChunkJob[]) => inChunks(jobs, (chunk) => processIntents(chunk, intents)),
+      },
+      ...channels.map((channel) => ({
+        ...shared,
+        queue: deliveriesQueue(channel, lane),
+        handle: (jobs: ChunkJob[]) => inChunks(jobs, (chunk) => deliver(chunk, deliverDeps)),
+      })),
+    ]
+  })
+  work.push({ queue: maintenanceQueue, concurrency: 1, batchSize: 1, handle: () => maintain(on) })
+
+  const dispatcher = startDispatcher({
+    boss: on.boss,
+    pool,
+    logger,
+    work,
+    idlePollMs: config.POLL_IDLE,
+    onJobs: (queue, outcome, count) => metrics.jobs.inc({ queue, outcome }, count),
+  })
+  const silence = on.onRing((queue) => dispatcher.wake(queue))
+
+  return {
+    async stop(graceMs) {
+      silence()
+      stopping.abort()
+      const patience = setTimeout(() => cutOff.abort(), graceMs)
+      await dispatcher.stop()
+      clearTimeout(patience)
+    },
+  }
+}
+
+async function maintain(on: WorkersDeps): Promise<void> {
+  const report = await maintainPartitions(on.pool, maintenanceSettings(on.config), on.clock.now())
+  on.logger.info({ made: report.made.length, dropped: report.dropped, kept: report.kept }, 'partitions maintained')
+}
+
+/** How `carillon maintain` and the daily schedule keep the partitions. */
+export function maintenanceSettings(config: Config): Parameters<typeof maintainPartitions>[1] {
+  return {
+    daysAhead: config.PARTITIONS_AHEAD_DAYS,
+    retention: {
+      flowDays: config.RETENTION_DAYS,
+      auditDays: config.RETENTION_AUDIT_DAYS,
+      inboxDays: config.RETENTION_INBOX_DAYS,
+      keyDays: Math.ceil(config.IDEMPOTENCY_KEY_TTL / 86_400_000) + 1,
+    },
+  }
+}
+
+function retryPolicy(config: Config, channel: Channel): RetryPolicy {
+  const own = { email: config.RETRY_DELAYS_EMAIL, webhook: config.RETRY_DELAYS_WEBHOOK } as Partial<
+    Record<Channel, number[] | undefined>
+  >
+  return { delaysMs: own[channel] ?? config.RETRY_DELAYS, jitter: config.RETRY_JITTER }
+}
+
+function observe(metrics: Metrics, logger: Logger, settled: readonly Settled[], now: Date): void {
+  for (const { finished, step } of settled) {
+    const { channel, deliveryId, attempt } = finished.item.claim
+    const { outcome, provider } = finished
+    metrics.deliveries.inc({ channel, outcome: step.state, reason: step.reason ?? '' })
+    if (outcome) {
+      const reason = outcome.kind === 'accepted' ? '' : outcome.reason
+      metrics.attempts.inc({ channel, provider, outcome: outcome.kind, reason })
+      metrics.attemptSeconds.observe(
+        { channel, provider },
+        (finished.completedAt.getTime() - finished.startedAt.getTime()) / 1000,
+      )
+    }
+    const { about } = finished.item
+    if (step.state === 'sent' && about && attempt === 1) {
+      metrics.deliverySeconds.observe({ channel }, (now.getTime() - new Date(about.created_at).getTime()) / 1000)
+    }
+    if (step.state === 'failed' || step.state === 'retrying') {
+      const traceId = about?.traceparent?.split('-')[1]
+      const correlationId = about?.correlation_id ?? undefined
+      const { reason } = step
+      logger.warn({ deliveryId, channel, provider, attempt, reason, correlationId, traceId }, `delivery ${step.state}`)
+    }
+  }
+}
