@@ -195,7 +195,7 @@ export const fields = {
   WEBHOOK_ALLOWED_HOSTS: field({
     parse: list,
     default: [] as string[],
-    help: 'Hosts that webhooks may reach although their addresses are private, with commas.',
+    help: 'Hosts that webhooks may reach although their addresses are private, with commas. In development, this machine is one.',
   }),
 
   KAFKA_BROKERS: field({

@@ -62,7 +62,9 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
         if (file.endsWith('.sql')) await pool.query(readFileSync(path.join(root, 'sql', folder, file), 'utf8'))
       }
     }
-    await pool.query(`grant usage on schema pgboss to carillon_worker, carillon_api;
+    await pool.query(`grant select on carillon.migrations to carillon_api, carillon_worker;
+      grant usage on schema pgboss to carillon_worker, carillon_api;
+      grant select on pgboss.queue, pgboss.job to carillon_api;
       grant select, insert, update, delete on all tables in schema pgboss to carillon_worker;
       grant execute on all functions in schema pgboss to carillon_worker`)
     const made = await pool.query<{ name: string }>({

@@ -11,6 +11,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
+import { statusEventsTopic } from '../platform/wake.ts'
 import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatcher.ts'
 import { deliveriesQueue, intentsQueue, maintenanceQueue } from '../queue/queues.ts'
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
@@ -27,8 +28,8 @@ export interface WorkersDeps {
   logger: Logger
   metrics: Metrics
   providers: ReadonlyMap<Channel, Sender>
-  /** Announces that a queue has got work, here and in other processes. */
-  ring(queue: string): void
+  /** Announces, here and in other processes, that a queue has got work or that there are new status events. */
+  ring(topic: string): void
   /** Hears such announcements; gives back how to stop hearing. */
   onRing(listener: (queue: string) => void): () => void
 }
@@ -81,7 +82,10 @@ export function startWorkers(on: WorkersDeps): Workers {
       },
       settle: { policyOf: (channel) => retryPolicy(config, channel), random: Math.random },
       flush,
-      onSettled: (settled) => observe(metrics, logger, settled, clock.now()),
+      onSettled(settled) {
+        observe(metrics, logger, settled, clock.now())
+        on.ring(statusEventsTopic)
+      },
     }
   }
   const inChunks = (jobs: ChunkJob[], work: (chunk: WorkChunk) => Promise<void>) =>

@@ -1,0 +1,247 @@
+import { join } from 'node:path'
+import type pg from 'pg'
+import type { PgBoss } from 'pg-boss'
+import { type ApiServer, createApiServer } from './api/http/server.ts'
+import { createCaptureMailbox } from './channels/capture/capture-mailbox.ts'
+import type { Provider } from './channels/port.ts'
+import { type ChannelSettings, closeProviders, createProviders } from './channels/registry.ts'
+import type { Config } from './config/config.ts'
+import type { Channel } from './domain/channel.ts'
+import { laneOf } from './domain/priority.ts'
+import { acceptIntents } from './pipeline/accept/accept-intents.ts'
+import { type Coalescer, createCoalescer } from './pipeline/accept/coalescer.ts'
+import { createLiveFeed, type LiveFeed } from './pipeline/stream/live-feed.ts'
+import { type Clock, systemClock } from './platform/clock.ts'
+import { openPool } from './platform/db.ts'
+import { createIdSource, type IdSource } from './platform/id-source.ts'
+import { createKafkaPublisher } from './platform/kafka.ts'
+import { createLeaderLock } from './platform/leader-lock.ts'
+import type { Logger } from './platform/logger.ts'
+import { createMetrics, type Metrics } from './platform/metrics.ts'
+import { createWake, statusEventsTopic, type Wake } from './platform/wake.ts'
+import { createBoss } from './queue/boss.ts'
+import { intentsQueue, maintenanceQueue, workQueues } from './queue/queues.ts'
+import { checkReadiness } from './store/readiness.ts'
+import { type Relay, startRelay } from './workers/relay.ts'
+import { startWorkers, type Workers } from './workers/workers.ts'
+
+export const roles = ['all', 'api', 'worker', 'relay'] as const
+export type AppRole = (typeof roles)[number]
+
+export interface AppOptions {
+  config: Config
+  databaseUrl: string
+  role: AppRole
+  logger: Logger
+  clock?: Clock
+  /** For tests and the bench: providers instead of the configured ones. */
+  providers?: Map<Channel, Provider>
+}
+
+export interface App {
+  /** Where the API serves; undefined for roles without one. */
+  url?: string
+  accept?: Coalescer
+  metrics: Metrics
+  relayState(): ReturnType<Relay['state']> | 'off'
+  /** Takes nothing new, finishes or hands back what is under way within the configured patience, closes everything. */
+  stop(): Promise<void>
+}
+
+/** Puts the parts of one process together and starts them: the only place that knows them all. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { config, databaseUrl, role, logger } = options
+  const clock = options.clock ?? systemClock
+  const ids = createIdSource(clock)
+  const metrics = createMetrics()
+  const has = (part: Exclude<AppRole, 'all'>) => role === 'all' || role === part
+  const closing: (() => Promise<void>)[] = []
+  const onError = (error: Error) => logger.error({ err: error }, 'a database connection failed')
+  const pool = (as: 'carillon_api' | 'carillon_worker', max: number, statementTimeoutMs?: number) => {
+    const opened = openPool({ databaseUrl, role: as, max, statementTimeoutMs, applicationName: as, onError })
+    closing.push(() => opened.end())
+    return opened
+  }
+  const stopAll = async () => {
+    for (const close of closing.splice(0).reverse()) await close()
+  }
+
+  try {
+    const wake = createWake({ databaseUrl, logger })
+    closing.push(() => wake.close())
+    const parts: { api?: ApiServer; workers?: Workers; relay?: Relay; accept?: Coalescer; url?: string } = {}
+
+    const workerPool = has('worker') || has('relay') ? pool('carillon_worker', config.DATABASE_POOL_WORKER) : undefined
+    if (has('relay') && workerPool) {
+      const relay = startRelayRole({ config, pool: workerPool, databaseUrl, clock, logger, metrics, wake })
+      parts.relay = relay
+      closing.push(() => relay.stop())
+    }
+    if (has('worker') && workerPool) {
+      const workers = await startWorkerRole({
+        config,
+        pool: workerPool,
+        clock,
+        ids,
+        logger,
+        metrics,
+        wake,
+        providers: options.providers,
+      })
+      closing.push(workers.stop)
+    }
+    if (has('api')) {
+      const apiPool = pool('carillon_api', config.DATABASE_POOL_API, 15_000)
+      const { server, accept, feed } = createApiRole({ config, pool: apiPool, clock, ids, logger, metrics, wake })
+      closing.push(
+        () => feed.close(),
+        () => accept.close(),
+        () => server.close(config.SHUTDOWN_TIMEOUT),
+      )
+      parts.accept = accept
+      parts.url = (await server.listen()).url
+    }
+    return {
+      url: parts.url,
+      accept: parts.accept,
+      metrics,
+      relayState: () => parts.relay?.state() ?? 'off',
+      stop: stopAll,
+    }
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
+}
+
+interface Shared {
+  config: Config
+  pool: pg.Pool
+  clock: Clock
+  ids: IdSource
+  logger: Logger
+  metrics: Metrics
+  wake: Wake
+}
+
+async function startWorkerRole(
+  on: Shared & { providers?: Map<Channel, Provider> },
+): Promise<{ stop(): Promise<void> }> {
+  const { config, pool, clock, logger, wake } = on
+  const onError = (error: Error) => logger.error({ err: error }, 'the queue reports a fault')
+  const boss: PgBoss = createBoss(pool, { supervise: true, onError })
+  await boss.start()
+  await boss.schedule(maintenanceQueue, '7 * * * *')
+  const providers = on.providers ?? createProviders(channelSettings(config), clock)
+  const queues = [...workQueues.map(({ name }) => name), maintenanceQueue]
+  const workers = startWorkers({
+    ...on,
+    boss,
+    providers,
+    ring: (topic) => wake.ring(topic),
+    onRing(listener) {
+      const offs = queues.map((queue) => wake.on(queue, () => listener(queue)))
+      return () => {
+        for (const off of offs) off()
+      }
+    },
+  })
+  return {
+    async stop() {
+      await workers.stop(config.SHUTDOWN_TIMEOUT)
+      await boss.stop({ graceful: false })
+      await closeProviders(providers)
+    },
+  }
+}
+
+function startRelayRole(on: Omit<Shared, 'ids'> & { databaseUrl: string }): Relay {
+  const { config, metrics, logger } = on
+  const publisher =
+    config.KAFKA_BROKERS.length === 0
+      ? undefined
+      : createKafkaPublisher({
+          brokers: config.KAFKA_BROKERS,
+          clientId: config.KAFKA_CLIENT_ID,
+          ssl: config.KAFKA_SSL,
+          sasl: config.KAFKA_SASL_USERNAME
+            ? { username: config.KAFKA_SASL_USERNAME, password: config.KAFKA_SASL_PASSWORD ?? '' }
+            : undefined,
+          logger,
+        })
+  return startRelay({
+    pool: on.pool,
+    publisher,
+    leaderLock: createLeaderLock({ databaseUrl: on.databaseUrl, logger }),
+    clock: on.clock,
+    wake: on.wake,
+    metrics: {
+      published: (events) => metrics.relayedEvents.inc(events),
+      failed: (reason) => metrics.relayFailures.inc({ reason }),
+    },
+    logger,
+    topicPrefix: config.KAFKA_TOPIC_PREFIX,
+    partitions: config.KAFKA_PARTITIONS,
+    replication: config.KAFKA_REPLICATION,
+    idlePollMs: config.POLL_IDLE,
+  })
+}
+
+function createApiRole(on: Shared): { server: ApiServer; accept: Coalescer; feed: LiveFeed } {
+  const { config, pool, clock, ids, logger, metrics, wake } = on
+  const feed = createLiveFeed({ pool, wake, idlePollMs: config.POLL_IDLE, logger })
+  const accept = createCoalescer({
+    accept: (intents) => acceptIntents(pool, intents, ids, clock.now(), config.IDEMPOTENCY_KEY_TTL),
+    onCommitted: (intents) => {
+      for (const lane of new Set(intents.map(({ priority }) => laneOf(priority)))) wake.ring(intentsQueue(lane))
+      wake.ring(statusEventsTopic)
+    },
+    flushMs: config.ACCEPT_FLUSH_MS,
+    flushRows: config.ACCEPT_FLUSH_ROWS,
+    maxInFlight: Math.max(1, Math.min(4, config.DATABASE_POOL_API - 2)),
+  })
+  const capture = captureSettings(config)
+  const server = createApiServer({
+    config,
+    pool,
+    accept,
+    clock,
+    ids,
+    logger,
+    feed,
+    metrics: metrics.registry,
+    readiness: () => checkReadiness(pool),
+    mailbox: capture && createCaptureMailbox({ ...capture, clock }),
+  })
+  return { server, accept, feed }
+}
+
+/** The capture mailbox is for development alone. */
+export function captureSettings(config: Config): { directory: string } | undefined {
+  return config.NODE_ENV === 'production' ? undefined : { directory: join(config.CARILLON_DATA_DIR, 'mailbox') }
+}
+
+/** A developer's own receiver is on this machine; other private addresses stay refused. */
+const loopback = ['localhost', '127.0.0.1', '::1']
+
+function channelSettings(config: Config): ChannelSettings {
+  const development = config.NODE_ENV !== 'production'
+  return {
+    smtp: config.SMTP_URL
+      ? {
+          url: config.SMTP_URL,
+          from: config.SMTP_FROM,
+          timeoutMs: config.SMTP_TIMEOUT,
+          maxConnections: config.SMTP_CONNECTIONS,
+          attachments: { allowedHosts: config.ATTACHMENT_HOSTS, maxBytes: config.ATTACHMENT_MAX_BYTES },
+        }
+      : undefined,
+    webhook: {
+      timeoutMs: config.WEBHOOK_TIMEOUT,
+      allowHttp: config.WEBHOOK_ALLOW_HTTP || development,
+      allowPrivateAddresses: config.WEBHOOK_ALLOW_PRIVATE,
+      allowedHosts: development ? [...config.WEBHOOK_ALLOWED_HOSTS, ...loopback] : config.WEBHOOK_ALLOWED_HOSTS,
+    },
+    capture: captureSettings(config),
+  }
+}

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { deliveryId, notificationId } from '../../../src/domain/ids.ts'
+import { processIntents } from '../../../src/workers/process-intents.ts'
+import { createWorld, type World, waitingJobs } from '../../support/world.ts'
+
+let world: World
+before(async () => {
+  world = await createWorld()
+})
+
+const notificationsOf = (intentId: string) =>
+  world.rows<{ id: string; outcome: string | null; reason: string | null; recipient_id: string; channels: string[] }>(
+    'select id, outcome, reason, recipient_id, channels from carillon.notifications where carillon.intent_id_of(id) = $1 order by id',
+    [intentId],
+  )
+
+test('a chunk planned by two workers at once is planned once', async () => {
+  const answers = await world.accept(Array.from({ length: 50 }, () => world.intent()))
+  const chunk = { tenant_id: world.tenant, ids: answers.map(({ intentId }) => intentId) }
+  await Promise.all([processIntents(chunk, world.planning), processIntents(chunk, world.planning)])
+  await processIntents(chunk, world.planning)
+  const [counts] = await world.rows(
+    `select (select count(*)::int from carillon.notifications where carillon.intent_id_of(id) = any ($1)) as notifications,
+            (select count(*)::int from carillon.deliveries where carillon.intent_id_of(id) = any ($1)) as deliveries,
+            (select count(*)::int from carillon.audit_log where carillon.intent_id_of(id) = any ($1)) as lines,
+            (select count(*)::int from carillon.status_events where type = 'notification.email.requested'
+               and carillon.intent_id_of(subject_id) = any ($1)) as events`,
+    [chunk.ids],
+  )
+  assert.deepEqual(counts, { notifications: 50, deliveries: 50, lines: 50, events: 50 })
+  const queued = (await waitingJobs(world, 'deliver-email-bulk')).flatMap(({ data }) => data.ids)
+  assert.equal(new Set(queued).size, queued.length)
+})
+
+test('every recipient of a request gets a notification of its own', async () => {
+  const [intentId] = await world.plan([
+    world.intent({ recipients: ['a', 'b', 'c'].map((id) => ({ type: 'user', id, email: `${id}@example.com` })) }),
+  ])
+  assert.deepEqual(
+    (await notificationsOf(intentId!)).map(({ id, recipient_id }) => [id, recipient_id]),
+    ['a', 'b', 'c'].map((id, index) => [notificationId(intentId!, index + 1), id]),
+  )
+})
+
+test('the members of a role are notified page by page, each once, the first under the id that was answered', async () => {
+  await world.admin.query(
+    `insert into carillon.recipients (tenant_id, external_id, roles, created_at, updated_at)
+     select $1, 'm' || n, '{ops}', now(), now() from generate_series(1, 8) n`,
+    [world.tenant],
+  )
+  await world.admin.query(
+    `insert into carillon.contact_points (tenant_id, recipient_id, channel, address, created_at)
+     select $1, 'm' || n, 'email', 'm' || n || '@example.com', now() from generate_series(1, 8) n`,
+    [world.tenant],
+  )
+  const [intentId] = await world.plan([
+    world.intent({
+      recipients: [
+        { type: 'role', id: 'ops' },
+        { type: 'user', id: 'z', email: 'z@example.com' },
+      ],
+    }),
+  ])
+  for (let page = 0; page < 5; page++) {
+    const job = (await waitingJobs(world)).findLast(({ data }) => data.ids[0] === intentId && 'after' in data)
+    if (!job) break
+    await processIntents(job.data, world.planning)
+    await processIntents(job.data, world.planning) // a page that comes again doubles nobody
+    await world.admin.query(`update pgboss.job set state = 'completed' where data = $1`, [JSON.stringify(job.data)])
+  }
+  const planned = await notificationsOf(intentId!)
+  assert.deepEqual(planned.map(({ recipient_id }) => recipient_id).sort(), [
+    ...Array.from({ length: 8 }, (_, index) => `m${index + 1}`),
+    'z',
+  ])
+  assert.equal(planned.find(({ id }) => id === notificationId(intentId!, 1))?.recipient_id, 'm1')
+})
+
+const outcomes: [string, Parameters<World['intent']>, string, string][] = [
+  [
+    'a role without members is told as such',
+    [{ recipients: [{ type: 'role', id: 'nobody' }] }],
+    'suppressed',
+    'no_address',
+  ],
+  [
+    'an unknown template fails the notification',
+    [{ template: 'nope', subject: undefined, body: undefined }],
+    'failed',
+    'template_not_found',
+  ],
+  [
+    'a recipient without an address is suppressed',
+    [{ recipients: [{ type: 'user', id: 'x' }] }],
+    'suppressed',
+    'no_address',
+  ],
+]
+for (const [name, args, outcome, reason] of outcomes) {
+  test(name, async () => {
+    const [intentId] = await world.plan([world.intent(...args)])
+    const [planned] = await notificationsOf(intentId!)
+    assert.deepEqual([planned?.outcome, planned?.reason], [outcome, reason])
+  })
+}
+
+test('past its expiry a notification is planned as expired, with its event and nothing to send', async () => {
+  const [intentId] = await world.plan([world.intent({}, { expiresAt: new Date(Date.now() - 1_000).toISOString() })])
+  const [planned] = await notificationsOf(intentId!)
+  assert.equal(planned?.outcome, 'expired')
+  const events = await world.rows('select type from carillon.status_events where subject_id = $1', [planned.id])
+  assert.deepEqual(events, [{ type: 'notification.expired' }])
+  assert.deepEqual(
+    await world.rows('select 1 from carillon.deliveries where carillon.intent_id_of(id) = $1', [intentId]),
+    [],
+  )
+})
+
+test('an event that no rule wants is stored and marked unmatched, once', async () => {
+  const event = world.intent({ recipients: undefined, channels: undefined }, { kind: 'event', eventId: 'e-1' })
+  const [intentId] = await world.plan([event])
+  await processIntents({ tenant_id: world.tenant, ids: [intentId!] }, world.planning)
+  assert.deepEqual(await world.rows('select outcome from carillon.intents where id = $1', [intentId]), [
+    { outcome: 'unmatched' },
+  ])
+  const events = await world.rows(
+    `select 1 from carillon.status_events where subject_id = $1 and type = 'notification.intent.unmatched'`,
+    [intentId],
+  )
+  assert.equal(events.length, 1)
+})
+
+test('a cancellation that came first keeps its row, and nothing is sent', async () => {
+  const [answer] = await world.accept([world.intent()])
+  const id = notificationId(answer!.intentId, 1)
+  await world.admin.query(
+    `insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, type, priority, channels, has_fallback,
+       scheduled_at, created_at, outcome) values ($1, $2, 'user', 'ann', 't', 1, '{email}', false, now(), now(), 'cancelled')`,
+    [world.tenant, id],
+  )
+  await processIntents({ tenant_id: world.tenant, ids: [answer!.intentId] }, world.planning)
+  assert.equal((await notificationsOf(answer!.intentId))[0]?.outcome, 'cancelled')
+  assert.deepEqual(await world.rows('select 1 from carillon.deliveries where id = $1', [deliveryId(id, 'email')]), [])
+})
+
+test('a webhook address that nobody registered gets an endpoint with a secret of its own, once', async () => {
+  const to = (url: string) =>
+    world.intent({ recipients: [{ type: 'user', id: 'w', webhookUrl: url }], channels: ['webhook'] })
+  const url = 'https://hooks.example.com/a'
+  await world.plan([to(url), to(url)])
+  await world.plan([to(url), to('https://hooks.example.com/b')])
+  const endpoints = await world.rows<{ secrets: string[] }>(
+    'select secrets from carillon.webhook_endpoints where tenant_id = $1',
+    [world.tenant],
+  )
+  assert.equal(endpoints.length, 2)
+  assert.equal(new Set(endpoints.map(({ secrets }) => secrets[0])).size, 2)
+  assert.match(endpoints[0]!.secrets[0]!, /^whsec_[A-Za-z0-9+/]{43}=$/)
+})
+
+test('the audit line holds the full record as JSON', async () => {
+  const [intentId] = await world.plan([world.intent({ data: { order: 'A-1' } }, { correlationId: 'c-9' })])
+  const [line] = await world.rows<{ line: Record<string, unknown> }>(
+    'select line from carillon.audit_log where id = $1',
+    [notificationId(intentId!, 1)],
+  )
+  assert.deepEqual(line?.line.data, { order: 'A-1' })
+  assert.equal(line.line.correlation_id, 'c-9')
+  assert.deepEqual(line.line.deliveries, [{ channel: 'email', state: 'queued', address: 'ann@example.com' }])
+})
