@@ -11,6 +11,8 @@ export interface MigrateOptions {
   databaseUrl: string
   partitionsAheadDays?: number
   now?: Date
+  /** How long a migration may wait for a lock before it gives up and leaves everything as it was. Default 10 s. */
+  lockTimeoutMs?: number
   onStep?: (step: string) => void
 }
 
@@ -31,7 +33,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   const pool = openPool({
     databaseUrl: options.databaseUrl,
     max: 4,
-    lockTimeoutMs: 10_000,
+    lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
     applicationName: 'carillon-migrate',
     onError: (error) => faults.push(error),
   })

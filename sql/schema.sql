@@ -1,0 +1,411 @@
+-- What the migrations make of an empty database. Written by: npm run schema
+
+-- types
+create type carillon.channel as enum ('email', 'sms', 'voice', 'push', 'browser_push', 'slack', 'telegram', 'discord', 'webhook', 'pagerduty', 'in_app', 'audit');
+create type carillon.delivery_state as enum ('queued', 'held', 'sending', 'retrying', 'sent', 'delivered', 'failed', 'bounced', 'cancelled', 'suppressed', 'expired');
+
+-- tables
+create table carillon.api_keys (
+  tenant_id uuid not null,
+  id uuid not null,
+  name text not null,
+  secret_hash bytea not null,
+  scopes text[] not null,
+  created_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  constraint api_keys_pkey PRIMARY KEY (tenant_id, id),
+  constraint scopes_known CHECK ((scopes <@ ARRAY['send'::text, 'read'::text, 'manage'::text])),
+  constraint secret_hash_is_sha256 CHECK ((octet_length(secret_hash) = 32))
+) partition by HASH (tenant_id);
+create table carillon.audit_log (
+  tenant_id uuid not null,
+  id uuid not null,
+  at timestamp with time zone not null,
+  line jsonb not null,
+  constraint audit_log_pkey PRIMARY KEY (tenant_id, id)
+) partition by RANGE (id);
+create table carillon.contact_points (
+  tenant_id uuid not null,
+  recipient_id text not null,
+  channel carillon.channel not null,
+  address text not null,
+  "position" smallint not null default 0,
+  verified_at timestamp with time zone,
+  invalid_at timestamp with time zone,
+  invalid_reason text,
+  created_at timestamp with time zone not null,
+  constraint contact_points_pkey PRIMARY KEY (tenant_id, recipient_id, channel, address),
+  constraint address_not_empty CHECK ((address <> ''::text)),
+  constraint invalid_reason_iff_invalid CHECK (((invalid_at IS NULL) = (invalid_reason IS NULL)))
+) partition by HASH (tenant_id);
+create table carillon.dead_letters (
+  tenant_id uuid not null,
+  delivery_id uuid not null,
+  channel carillon.channel not null,
+  reason text not null,
+  attempts smallint not null,
+  state text not null default 'open'::text,
+  created_at timestamp with time zone not null,
+  resolved_at timestamp with time zone,
+  resolved_by text,
+  constraint dead_letters_pkey PRIMARY KEY (tenant_id, delivery_id),
+  constraint resolved_at_iff_resolved CHECK (((state = 'open'::text) = (resolved_at IS NULL))),
+  constraint state_known CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'discarded'::text])))
+);
+create table carillon.deliveries (
+  tenant_id uuid not null,
+  id uuid not null,
+  channel carillon.channel not null,
+  state carillon.delivery_state not null,
+  attempt smallint not null default 0,
+  fallback_rank smallint not null default 0,
+  priority smallint not null,
+  address text not null,
+  reason text,
+  next_attempt_at timestamp with time zone,
+  sent_at timestamp with time zone,
+  delivered_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint deliveries_pkey PRIMARY KEY (tenant_id, id),
+  constraint held_iff_fallback CHECK (((state <> 'held'::carillon.delivery_state) OR (fallback_rank > 0))),
+  constraint next_attempt_at_iff_retrying CHECK (((state = 'retrying'::carillon.delivery_state) = (next_attempt_at IS NOT NULL))),
+  constraint sent_at_iff_sent CHECK (((state <> ALL (ARRAY['sent'::carillon.delivery_state, 'delivered'::carillon.delivery_state])) OR (sent_at IS NOT NULL)))
+) partition by RANGE (id);
+create table carillon.delivery_attempts (
+  tenant_id uuid not null,
+  delivery_id uuid not null,
+  attempt smallint not null,
+  channel carillon.channel not null,
+  provider text not null,
+  outcome text not null,
+  reason text,
+  detail text,
+  provider_message_id text,
+  possible_duplicate boolean not null,
+  started_at timestamp with time zone not null,
+  completed_at timestamp with time zone,
+  constraint delivery_attempts_pkey PRIMARY KEY (tenant_id, delivery_id, attempt),
+  constraint outcome_known CHECK ((outcome = ANY (ARRAY['accepted'::text, 'rejected'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text]))),
+  constraint reason_iff_not_accepted CHECK (((reason IS NULL) = (outcome = ANY (ARRAY['accepted'::text, 'delivered'::text]))))
+) partition by RANGE (delivery_id);
+create table carillon.feed_cursors (
+  lane text not null,
+  system_identifier text not null,
+  xid xid8 not null,
+  id uuid not null,
+  enabled boolean not null,
+  updated_at timestamp with time zone not null,
+  constraint feed_cursors_pkey PRIMARY KEY (lane)
+);
+create table carillon.idempotency_keys (
+  tenant_id uuid not null,
+  key text not null,
+  bucket date not null,
+  payload_hash bytea not null,
+  intent_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, key, bucket),
+  constraint key_length CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+) partition by RANGE (bucket);
+create table carillon.inbox_counters (
+  tenant_id uuid not null,
+  recipient_id text not null,
+  unread integer not null,
+  unseen integer not null,
+  constraint inbox_counters_pkey PRIMARY KEY (tenant_id, recipient_id),
+  constraint counts_not_negative CHECK (((unread >= 0) AND (unseen >= 0)))
+) partition by HASH (tenant_id);
+create table carillon.inbox_items (
+  tenant_id uuid not null,
+  recipient_id text not null,
+  id uuid not null,
+  xid xid8 not null default pg_current_xact_id(),
+  type text not null,
+  title text not null,
+  body text,
+  body_html text,
+  data jsonb not null,
+  created_at timestamp with time zone not null,
+  seen_at timestamp with time zone,
+  read_at timestamp with time zone,
+  archived_at timestamp with time zone,
+  constraint inbox_items_pkey PRIMARY KEY (tenant_id, recipient_id, id)
+) partition by RANGE (id);
+create table carillon.intents (
+  tenant_id uuid not null,
+  id uuid not null,
+  kind text not null,
+  type text not null,
+  priority smallint not null,
+  category text,
+  idempotency_key text,
+  event_id text,
+  correlation_id text,
+  traceparent text,
+  source text not null,
+  scheduled_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  accepted_at timestamp with time zone not null,
+  recipients integer not null,
+  payload jsonb not null,
+  outcome text,
+  constraint intents_pkey PRIMARY KEY (tenant_id, id),
+  constraint expires_after_scheduled CHECK ((expires_at > scheduled_at)),
+  constraint kind_known CHECK ((kind = ANY (ARRAY['direct'::text, 'event'::text]))),
+  constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text]))),
+  constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
+  constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text])))
+) partition by RANGE (id);
+create table carillon.notifications (
+  tenant_id uuid not null,
+  id uuid not null,
+  recipient_type text not null,
+  recipient_id text not null,
+  recipient_name text,
+  locale text,
+  timezone text,
+  type text not null,
+  category text,
+  priority smallint not null,
+  channels text[] not null,
+  has_fallback boolean not null,
+  template text,
+  event_id text,
+  correlation_id text,
+  traceparent text,
+  scheduled_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  outcome carillon.delivery_state,
+  reason text,
+  constraint notifications_pkey PRIMARY KEY (tenant_id, id),
+  constraint outcome_only_without_deliveries CHECK ((outcome = ANY (ARRAY['sent'::carillon.delivery_state, 'failed'::carillon.delivery_state, 'cancelled'::carillon.delivery_state, 'suppressed'::carillon.delivery_state, 'expired'::carillon.delivery_state]))),
+  constraint recipient_type_known CHECK ((recipient_type = ANY (ARRAY['user'::text, 'role'::text, 'group'::text, 'system'::text])))
+) partition by RANGE (id);
+create table carillon.partitioned_tables (
+  name text not null,
+  bound text not null,
+  retention_days integer not null,
+  constraint partitioned_tables_pkey PRIMARY KEY (name),
+  constraint bound_known CHECK ((bound = ANY (ARRAY['id'::text, 'date'::text]))),
+  constraint retention_positive CHECK ((retention_days > 0))
+);
+create table carillon.recipients (
+  tenant_id uuid not null,
+  external_id text not null,
+  name text,
+  locale text,
+  timezone text,
+  roles text[] not null default '{}'::text[],
+  groups text[] not null default '{}'::text[],
+  attributes jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint recipients_pkey PRIMARY KEY (tenant_id, external_id),
+  constraint external_id_not_empty CHECK ((external_id <> ''::text))
+) partition by HASH (tenant_id);
+create table carillon.role_bindings (
+  tenant_id uuid not null,
+  role_name name not null,
+  created_at timestamp with time zone not null,
+  constraint role_bindings_pkey PRIMARY KEY (tenant_id, role_name)
+);
+create table carillon.status_events (
+  tenant_id uuid not null,
+  subject_id uuid not null,
+  id uuid not null,
+  xid xid8 not null default pg_current_xact_id(),
+  type text not null,
+  at timestamp with time zone not null,
+  data jsonb not null,
+  constraint status_events_pkey PRIMARY KEY (tenant_id, subject_id, id)
+) partition by RANGE (id);
+create table carillon.templates (
+  tenant_id uuid not null,
+  id uuid not null,
+  name text not null,
+  description text,
+  version text not null,
+  channels jsonb not null,
+  translations jsonb,
+  variables jsonb,
+  tags text[] not null default '{}'::text[],
+  enabled boolean not null default true,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint templates_name UNIQUE (tenant_id, name),
+  constraint templates_pkey PRIMARY KEY (tenant_id, id),
+  constraint channels_is_object CHECK ((jsonb_typeof(channels) = 'object'::text))
+) partition by HASH (tenant_id);
+create table carillon.tenants (
+  id uuid not null,
+  name text not null,
+  created_at timestamp with time zone not null,
+  constraint tenants_pkey PRIMARY KEY (id),
+  constraint name_not_empty CHECK ((name <> ''::text))
+);
+create table carillon.webhook_endpoints (
+  tenant_id uuid not null,
+  id uuid not null,
+  url text not null,
+  secrets text[] not null,
+  disabled_at timestamp with time zone,
+  disabled_reason text,
+  created_at timestamp with time zone not null,
+  constraint webhook_endpoints_url UNIQUE (tenant_id, url),
+  constraint webhook_endpoints_pkey PRIMARY KEY (tenant_id, id),
+  constraint disabled_reason_iff_disabled CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
+  constraint one_or_two_secrets CHECK (((cardinality(secrets) >= 1) AND (cardinality(secrets) <= 2)))
+) partition by HASH (tenant_id);
+
+-- hash partitions
+-- carillon.api_keys: 4 hash partitions
+-- carillon.contact_points: 4 hash partitions
+-- carillon.inbox_counters: 4 hash partitions with (fillfactor=50)
+-- carillon.recipients: 4 hash partitions
+-- carillon.templates: 4 hash partitions
+-- carillon.webhook_endpoints: 4 hash partitions
+
+-- indexes
+CREATE INDEX dead_letters_open ON carillon.dead_letters USING btree (tenant_id, created_at) WHERE (state = 'open'::text);
+CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
+CREATE INDEX recipients_groups ON ONLY carillon.recipients USING gin (groups);
+CREATE INDEX recipients_roles ON ONLY carillon.recipients USING gin (roles);
+CREATE INDEX status_events_feed ON ONLY carillon.status_events USING btree (xid, id);
+
+-- row level security
+create policy every_tenant on carillon.api_keys for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.api_keys for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.audit_log for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.audit_log for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.contact_points for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.contact_points for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.dead_letters for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.dead_letters for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.deliveries for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.deliveries for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.delivery_attempts for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.delivery_attempts for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.idempotency_keys for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.idempotency_keys for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.inbox_counters for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.inbox_counters for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.inbox_items for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.inbox_items for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.intents for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.intents for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.notifications for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.notifications for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.recipients for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.recipients for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.role_bindings for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.role_bindings for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.status_events for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.status_events for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.templates for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.templates for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.tenants for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.tenants for all to carillon_analyst, carillon_api using ((id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.webhook_endpoints for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.webhook_endpoints for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+
+-- views
+create view carillon.partitions as
+ SELECT t.name AS table_name,
+    (c.relname)::text AS partition_name,
+    to_date("right"((c.relname)::text, 8), 'YYYYMMDD'::text) AS day,
+    t.retention_days
+   FROM ((carillon.partitioned_tables t
+     JOIN pg_inherits i ON ((i.inhparent = ((('carillon.'::text || t.name))::regclass)::oid)))
+     JOIN pg_class c ON ((c.oid = i.inhrelid)));
+
+-- functions
+create function carillon.accept_intents(p_rows json, p_now timestamp with time zone, p_key_ttl interval DEFAULT '24:00:00'::interval) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
+create function carillon.current_tenants() returns uuid[] -- stable security definer
+create function carillon.drop_expired_partitions(p_now timestamp with time zone) returns TABLE(partition_name text, dropped boolean, kept_because text) -- volatile security definer
+create function carillon.enqueue(p_jobs json) returns void -- volatile
+create function carillon.ensure_partitions(p_now timestamp with time zone, p_days_ahead integer) returns SETOF text -- volatile security definer
+create function carillon.first_id_at(at timestamp with time zone) returns uuid -- immutable
+create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
+create function carillon.intent_id_of(id uuid) returns uuid -- immutable
+create function carillon.last_id_of(id uuid) returns uuid -- immutable
+create function carillon.new_id(at timestamp with time zone) returns uuid -- volatile
+create function carillon.new_intent_id(at timestamp with time zone) returns uuid -- volatile
+create function carillon.notification_id(intent_id uuid, ordinal integer) returns uuid -- immutable
+create function carillon.notification_id_of(id uuid) returns uuid -- immutable
+create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns uuid -- volatile security definer
+
+-- grants on tables and views
+grant insert, select, update on carillon.api_keys to carillon_api;
+grant delete, insert, select, update on carillon.api_keys to carillon_worker;
+grant select on carillon.audit_log to carillon_api;
+grant delete, insert, select, update on carillon.audit_log to carillon_worker;
+grant delete, insert, select, update on carillon.contact_points to carillon_api;
+grant delete, insert, select, update on carillon.contact_points to carillon_worker;
+grant select on carillon.dead_letters to carillon_analyst;
+grant select on carillon.dead_letters to carillon_api;
+grant delete, insert, select, update on carillon.dead_letters to carillon_worker;
+grant select on carillon.deliveries to carillon_api;
+grant delete, insert, select, update on carillon.deliveries to carillon_worker;
+grant select on carillon.delivery_attempts to carillon_api;
+grant delete, insert, select, update on carillon.delivery_attempts to carillon_worker;
+grant select on carillon.feed_cursors to carillon_api;
+grant delete, insert, select, update on carillon.feed_cursors to carillon_worker;
+grant select on carillon.idempotency_keys to carillon_api;
+grant delete, insert, select, update on carillon.idempotency_keys to carillon_worker;
+grant select on carillon.inbox_counters to carillon_analyst;
+grant insert, select, update on carillon.inbox_counters to carillon_api;
+grant delete, insert, select, update on carillon.inbox_counters to carillon_worker;
+grant select on carillon.inbox_items to carillon_api;
+grant delete, insert, select, update on carillon.inbox_items to carillon_worker;
+grant select on carillon.intents to carillon_api;
+grant delete, insert, select, update on carillon.intents to carillon_worker;
+grant select on carillon.migrations to carillon_api;
+grant select on carillon.migrations to carillon_worker;
+grant insert, select on carillon.notifications to carillon_api;
+grant delete, insert, select, update on carillon.notifications to carillon_worker;
+grant select on carillon.partitioned_tables to carillon_api;
+grant select on carillon.partitioned_tables to carillon_worker;
+grant select on carillon.partitions to carillon_api;
+grant select on carillon.partitions to carillon_worker;
+grant delete, insert, select, update on carillon.recipients to carillon_api;
+grant delete, insert, select, update on carillon.recipients to carillon_worker;
+grant delete, insert, select, update on carillon.role_bindings to carillon_worker;
+grant select on carillon.status_events to carillon_analyst;
+grant insert, select on carillon.status_events to carillon_api;
+grant delete, insert, select, update on carillon.status_events to carillon_worker;
+grant insert, select, update on carillon.templates to carillon_api;
+grant delete, insert, select, update on carillon.templates to carillon_worker;
+grant select on carillon.tenants to carillon_analyst;
+grant select on carillon.tenants to carillon_api;
+grant insert, select, update on carillon.tenants to carillon_worker;
+grant delete, insert, select, update on carillon.webhook_endpoints to carillon_api;
+grant delete, insert, select, update on carillon.webhook_endpoints to carillon_worker;
+
+-- grants on columns
+grant select (attempt, channel, created_at, delivered_at, fallback_rank, id, next_attempt_at, priority, reason, sent_at, state, tenant_id, updated_at) on carillon.deliveries to carillon_analyst;
+grant update (next_attempt_at, reason, state, updated_at) on carillon.deliveries to carillon_api;
+grant select (attempt, channel, completed_at, delivery_id, detail, outcome, possible_duplicate, provider, provider_message_id, reason, started_at, tenant_id) on carillon.delivery_attempts to carillon_analyst;
+grant update (archived_at, read_at, seen_at) on carillon.inbox_items to carillon_api;
+grant select (accepted_at, category, correlation_id, event_id, expires_at, id, kind, outcome, priority, recipients, scheduled_at, source, tenant_id, traceparent, type) on carillon.intents to carillon_analyst;
+grant select (category, channels, correlation_id, created_at, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
+grant update (outcome, reason) on carillon.notifications to carillon_api;
+grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
+grant select (created_at, description, enabled, id, name, tags, tenant_id, updated_at, version) on carillon.templates to carillon_analyst;
+
+-- grants on functions
+grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
+grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.drop_expired_partitions to carillon_worker;
+grant execute on function carillon.enqueue to carillon_worker;
+grant execute on function carillon.ensure_partitions to carillon_worker;
+grant execute on function carillon.first_id_at to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.id_time to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.intent_id_of to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.new_id to carillon_api, carillon_worker;
+grant execute on function carillon.new_intent_id to carillon_api, carillon_worker;
+grant execute on function carillon.notification_id to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.notification_id_of to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.notify to carillon_api, carillon_caller;

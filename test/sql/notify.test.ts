@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import pg from 'pg'
+import { createWorld, type World } from '../support/world.ts'
+
+let world: World
+before(async () => {
+  world = await createWorld()
+})
+
+/** A fresh database login with the given role, bound to the given tenants. */
+async function login(role: 'carillon_caller' | 'carillon_analyst', tenants: string[]): Promise<pg.Client> {
+  const name = `login_${world.ids.id().replaceAll('-', '')}`
+  await world.admin.query(`create role ${name} login password 'x' in role ${role}`)
+  for (const tenant of tenants) {
+    await world.admin.query('insert into carillon.role_bindings values ($1, $2, now())', [tenant, name])
+  }
+  const url = new URL(world.url)
+  url.username = name
+  url.password = 'x'
+  const client = new pg.Client({ connectionString: url.href })
+  await client.connect()
+  return client
+}
+
+async function as<T>(client: pg.Client, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+const notify = `select carillon.notify(type => 'shop.order.shipped', recipient => '{"id": "ann", "email": "ann@example.com"}',
+  subject => 'Shipped', body => 'On its way', idempotency_key => $1) as id`
+const intents = async (key: string) =>
+  (await world.rows('select 1 from carillon.intents where idempotency_key = $1', [key])).length
+const withCode = (code: string) => (error: { code?: string }) => error.code === code
+
+test('in the caller’s transaction: a rollback sends nothing, a commit cannot be lost', async () => {
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    await client.query('begin')
+    await client.query(notify, ['rolled-back'])
+    await client.query('rollback')
+    await client.query('begin')
+    await client.query(notify, ['committed'])
+    await client.query('commit')
+  })
+  assert.equal(await intents('rolled-back'), 0)
+  assert.equal(await intents('committed'), 1)
+  const jobs = await world.rows(`select 1 from pgboss.job where data ->> 'tenant_id' = $1`, [world.tenant])
+  assert.equal(jobs.length, 1)
+})
+
+test('the same key answers with the first notification; another payload is refused', async () => {
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    const [first, again] = [await client.query(notify, ['k']), await client.query(notify, ['k'])]
+    assert.equal(first.rows[0].id, again.rows[0].id)
+    await assert.rejects(client.query(notify.replace('On its way', 'Other'), ['k']), withCode('23505'))
+  })
+})
+
+test('a caller can call carillon.notify and nothing else', async () => {
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    const forbidden = [
+      'select * from carillon.intents',
+      'select * from carillon.notifications',
+      'select * from carillon.role_bindings',
+      'select * from carillon.tenants',
+      'select * from pgboss.job',
+      `insert into carillon.role_bindings values ('${world.otherTenant}', session_user, now())`,
+      `select carillon.accept_intents('[]', now())`,
+      `select carillon.enqueue('[]')`,
+      'select carillon.ensure_partitions(now(), 1)',
+      'select carillon.drop_expired_partitions(now())',
+      'select carillon.current_tenants()',
+      'select carillon.new_id(now())',
+      'create table carillon.mine ()',
+      'set role carillon_worker',
+      'set role carillon_api',
+    ]
+    for (const text of forbidden) await assert.rejects(client.query(text), withCode('42501'), text)
+  })
+})
+
+test('a caller acts for the tenants it is bound to, whatever it sets', async () => {
+  await as(await login('carillon_caller', []), async (client) => {
+    await client.query(`set carillon.tenant_id = '${world.tenant}'`)
+    await assert.rejects(client.query(notify, ['unbound']), withCode('42501'))
+  })
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    const naming = notify.replace('type =>', `tenant => '${world.otherTenant}', type =>`)
+    await assert.rejects(client.query(naming, ['other']), withCode('42501'))
+    await client.query(`set carillon.tenant_id = '${world.otherTenant}'`)
+    await assert.rejects(client.query(notify, ['other']), withCode('42501'))
+  })
+  await as(await login('carillon_caller', [world.tenant, world.otherTenant]), async (client) => {
+    await assert.rejects(client.query(notify, ['which']), withCode('22023'))
+    await client.query(notify.replace('type =>', `tenant => '${world.otherTenant}', type =>`), ['named'])
+    await client.query('begin')
+    await client.query(`set local carillon.tenant_id = '${world.tenant}'`)
+    await client.query(notify, ['narrowed'])
+    await client.query('commit')
+  })
+  const rows = await world.rows<{ idempotency_key: string; tenant_id: string }>(
+    `select idempotency_key, tenant_id from carillon.intents where idempotency_key in ('named', 'narrowed') order by 1`,
+  )
+  assert.deepEqual(rows, [
+    { idempotency_key: 'named', tenant_id: world.otherTenant },
+    { idempotency_key: 'narrowed', tenant_id: world.tenant },
+  ])
+})
+
+const good = { type: `'a.b'`, recipient: `'{"email": "a@example.com"}'`, body: `'x'` }
+const faults: [string, Record<string, string>, string][] = [
+  ['an empty type', { type: `''` }, 'type'],
+  ['a type with a space', { type: `'a b'` }, 'type'],
+  ['no recipient', { recipient: 'null' }, 'recipient'],
+  ['a recipient that is a list', { recipient: `'[]'` }, 'recipient'],
+  ['a recipient with an unknown field', { recipient: `'{"emial": "a@example.com"}'` }, 'recipient'],
+  ['a recipient with neither id nor address', { recipient: `'{"name": "Ann"}'` }, 'recipient'],
+  [
+    'a recipient whose e-mail breaks the line',
+    { recipient: `E'{"email": "a@example.com\\\\nBcc: x@example.com"}'` },
+    'recipient',
+  ],
+  ['a recipient with a number for an id', { recipient: `'{"id": 7}'` }, 'recipient'],
+  ['a recipient with an unknown time zone', { recipient: `'{"id": "a", "timezone": "Mars/Base"}'` }, 'recipient'],
+  ['a role without a name', { recipient: `'{"type": "ROLE"}'` }, 'recipient'],
+  ['no content', { body: 'null' }, 'template'],
+  ['a template and content', { template: `'t'` }, 'template'],
+  ['a subject of two lines', { subject: `E'a\\nb'` }, 'subject'],
+  ['data that is a list', { data: `'[]'` }, 'data'],
+  ['metadata that is a string', { metadata: `'"x"'` }, 'metadata'],
+  ['a body of two megabytes', { body: `repeat('x', 2000000)` }, 'data'],
+  ['an unknown channel', { channels: `'{pigeon}'` }, 'channels'],
+  ['no channel', { channels: `'{}'` }, 'channels'],
+  ['an unknown fallback', { fallback_channels: `'{pigeon}'` }, 'fallback_channels'],
+  ['an unknown priority', { priority: `'URGENT'` }, 'priority'],
+  ['an empty key', { idempotency_key: `''` }, 'idempotency_key'],
+  ['a key of 256 characters', { idempotency_key: `repeat('k', 256)` }, 'idempotency_key'],
+  ['a schedule in two years', { scheduled_at: `now() + interval '2 years'` }, 'scheduled_at'],
+  ['a schedule at infinity', { scheduled_at: `'infinity'` }, 'scheduled_at'],
+  ['an expiry in the past', { expires_at: `now() - interval '1 s'` }, 'expires_at'],
+  [
+    'an expiry before the schedule',
+    { scheduled_at: `now() + interval '2 h'`, expires_at: `now() + interval '1 h'` },
+    'expires_at',
+  ],
+]
+for (const [name, change, column] of faults) {
+  test(`${name} is refused, and the error names ${column}`, async () => {
+    const args = Object.entries({ ...good, ...change }).map(([key, value]) => `${key} => ${value}`)
+    const before = await world.rows('select count(*)::int from carillon.intents')
+    await as(await login('carillon_caller', [world.tenant]), (client) =>
+      assert.rejects(
+        client.query(`select carillon.notify(${args.join(', ')})`),
+        (error: { code?: string; column?: string; message: string }) => {
+          assert.deepEqual([error.code, error.column], ['22023', column])
+          assert.match(error.message, new RegExp(`^carillon.notify: ${column} `))
+          return true
+        },
+      ),
+    )
+    assert.deepEqual(await world.rows('select count(*)::int from carillon.intents'), before)
+  })
+}
+
+test('a malformed traceparent is ignored, a good one is kept', async () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const ask = (key: string, trace: string) =>
+    notify.replace('type =>', `traceparent => '${trace}', type =>`).replace('$1', `'${key}'`)
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    await client.query(ask('t1', traceparent))
+    await client.query(ask('t2', '00-zz'))
+    await client.query(ask('t3', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`))
+  })
+  const rows = await world.rows(
+    `select traceparent from carillon.intents where idempotency_key in ('t1', 't2', 't3') order by idempotency_key`,
+  )
+  assert.deepEqual(
+    rows.map((row) => row.traceparent),
+    [traceparent, null, null],
+  )
+})
+
+test('a batch in one statement is one transaction', async () => {
+  await as(await login('carillon_caller', [world.tenant]), (client) =>
+    client.query(`select carillon.notify(type => 'bulk', recipient => jsonb_build_object('id', 'u' || n), body => 'x',
+      channels => '{in_app}', idempotency_key => 'bulk-' || n) from generate_series(1, 100) n`),
+  )
+  assert.equal((await world.rows(`select 1 from carillon.intents where type = 'bulk'`)).length, 100)
+})
