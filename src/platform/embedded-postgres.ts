@@ -161,7 +161,8 @@ async function launch(cluster: Cluster, port: number, settings: EmbeddedPostgres
   if (over === undefined) child.kill('SIGQUIT')
   const text = await readLog()
   if (/could not bind|could not create any TCP/.test(text)) return 'port taken'
-  if (/lock file "postmaster.pid" already exists/.test(text)) throw inUse(cluster.pgdata)
+  // Empty: another server is between making the file and writing its number into it.
+  if (/lock file "postmaster.pid" (already exists|is empty)/.test(text)) throw inUse(cluster.pgdata)
   throw failed(`Postgres did not start (${over ?? 'no answer'}): ${lastLines(text)}`)
 }
 

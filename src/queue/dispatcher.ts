@@ -36,7 +36,7 @@ export interface Dispatcher {
 }
 
 const busyPollMs = 4
-const heartbeatMs = 5_000
+const heartbeatMs = 3_000
 
 /**
  * Drives pg-boss's fetch and complete for many queues: a queue that gave work is asked again at once, the others are

@@ -29,7 +29,7 @@ export interface QueueSpec {
   expireInSeconds: number
 }
 
-const work = (name: string): QueueSpec => ({ name, heartbeatSeconds: 15, expireInSeconds: 3600 })
+const work = (name: string): QueueSpec => ({ name, heartbeatSeconds: 10, expireInSeconds: 3600 })
 
 export const workQueues: QueueSpec[] = [
   ...lanes.map((lane) => work(intentsQueue(lane))),

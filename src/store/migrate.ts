@@ -2,6 +2,7 @@ import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FileMigrationProvider, Migrator } from 'kysely/migration'
+import { systemClock } from '../platform/clock.ts'
 import { kyselyOn, openPool } from '../platform/db.ts'
 import { installQueues } from '../queue/boss.ts'
 
@@ -71,7 +72,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
       grant execute on all functions in schema pgboss to carillon_worker`)
     const made = await pool.query<{ name: string }>({
       text: 'select carillon.ensure_partitions($1, $2) as name',
-      values: [options.now ?? new Date(), options.partitionsAheadDays ?? 7],
+      values: [options.now ?? systemClock.now(), options.partitionsAheadDays ?? 7],
     })
     if (made.rows.length > 0) step(`${made.rows.length} partitions made`)
     return { applied, partitions: made.rows.map((row) => row.name) }
