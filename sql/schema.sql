@@ -329,6 +329,7 @@ create function carillon.ensure_partitions(p_now timestamp with time zone, p_day
 create function carillon.first_id_at(at timestamp with time zone) returns uuid -- immutable
 create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
 create function carillon.intent_id_of(id uuid) returns uuid -- immutable
+create function carillon.is_time_zone(p_name text) returns boolean -- stable
 create function carillon.last_id_of(id uuid) returns uuid -- immutable
 create function carillon.new_id(at timestamp with time zone) returns uuid -- volatile
 create function carillon.new_intent_id(at timestamp with time zone) returns uuid -- volatile

@@ -55,7 +55,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const ids = createIdSource(clock)
   const metrics = createMetrics()
   const has = (part: Exclude<AppRole, 'all'>) => role === 'all' || role === part
-  const closing: (() => Promise<void>)[] = []
+  const closing: ((graceMs: number) => Promise<void>)[] = []
   const onError = (error: Error) => logger.error({ err: error }, 'a database connection failed')
   const pool = (as: 'carillon_api' | 'carillon_worker', max: number, statementTimeoutMs?: number) => {
     const opened = openPool({ databaseUrl, role: as, max, statementTimeoutMs, applicationName: as, onError })
@@ -63,7 +63,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     return opened
   }
   const stopAll = async () => {
-    for (const close of closing.splice(0).reverse()) await close()
+    const patienceEndsAt = performance.now() + config.SHUTDOWN_TIMEOUT
+    for (const close of closing.splice(0).reverse()) await close(Math.max(500, patienceEndsAt - performance.now()))
   }
 
   try {
@@ -126,7 +127,7 @@ interface Shared {
 
 async function startWorkerRole(
   on: Shared & { providers?: Map<Channel, Provider> },
-): Promise<{ stop(): Promise<void> }> {
+): Promise<{ stop(graceMs: number): Promise<void> }> {
   const { config, pool, clock, logger, wake } = on
   const onError = (error: Error) => logger.error({ err: error }, 'the queue reports a fault')
   const boss: PgBoss = createBoss(pool, { supervise: true, onError })
@@ -147,8 +148,8 @@ async function startWorkerRole(
     },
   })
   return {
-    async stop() {
-      await workers.stop(config.SHUTDOWN_TIMEOUT)
+    async stop(graceMs) {
+      await workers.stop(graceMs)
       await boss.stop({ graceful: false })
       await closeProviders(providers)
     },
@@ -191,7 +192,12 @@ function createApiRole(on: Shared): { server: ApiServer; accept: Coalescer; feed
   const { config, pool, clock, ids, logger, metrics, wake } = on
   const feed = createLiveFeed({ pool, wake, idlePollMs: config.POLL_IDLE, logger })
   const accept = createCoalescer({
-    accept: (intents) => acceptIntents(pool, intents, ids, clock.now(), config.IDEMPOTENCY_KEY_TTL),
+    async accept(intents) {
+      const answers = await acceptIntents(pool, intents, ids, clock.now(), config.IDEMPOTENCY_KEY_TTL)
+      for (const [index, { status }] of answers.entries())
+        metrics.intents.inc({ source: intents[index]!.source, status })
+      return answers
+    },
     onCommitted: (intents) => {
       for (const lane of new Set(intents.map(({ priority }) => laneOf(priority)))) wake.ring(intentsQueue(lane))
       wake.ring(statusEventsTopic)

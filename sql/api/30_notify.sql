@@ -78,7 +78,7 @@ begin
     field := 'recipient'; fault := 'email is not an e-mail address';
   elsif recipient ->> 'webhookUrl' is not null and recipient ->> 'webhookUrl' !~ '^https?://[^\s]+$' then
     field := 'recipient'; fault := 'webhookUrl is not an http(s) URL';
-  elsif recipient ->> 'timezone' is not null and not exists (select from pg_timezone_names z where z.name = recipient ->> 'timezone') then
+  elsif recipient ->> 'timezone' is not null and not carillon.is_time_zone(recipient ->> 'timezone') then
     field := 'recipient'; fault := 'timezone is not an IANA time zone';
   elsif template is null and body is null and subject is null and body_html is null then
     field := 'template'; fault := 'give a template or inline content (subject, body, body_html)';
