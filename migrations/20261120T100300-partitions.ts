@@ -66,10 +66,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     declare
       p record;
       busy boolean;
-      cursor_xid xid8;
+      slowest record;
     begin
       perform pg_advisory_xact_lock(hashtextextended('carillon.partitions', 0));
-      select min(xid::text::numeric)::text::xid8 into cursor_xid from carillon.feed_cursors where enabled;
+      select c.xid, c.id into slowest from carillon.feed_cursors c where c.enabled order by c.xid, c.id limit 1;
       for p in
         select v.* from carillon.partitions v
         where v.day < (p_now at time zone 'UTC')::date - v.retention_days
@@ -88,8 +88,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
               'intents_' || to_char(p.day, 'YYYYMMDD')) into busy using p_now;
           end if;
           if busy then kept_because := 'unfinished deliveries or scheduled intents'; end if;
-        elsif p.table_name = 'status_events' and cursor_xid is not null then
-          execute format('select exists (select from carillon.%I where xid > $1)', p.partition_name) into busy using cursor_xid;
+        elsif p.table_name = 'status_events' and slowest.xid is not null then
+          execute format('select exists (select from carillon.%I where (xid, id) > ($1, $2))', p.partition_name)
+            into busy using slowest.xid, slowest.id;
           if busy then kept_because := 'events not yet passed on'; end if;
         elsif p.table_name = 'inbox_items' then
           execute format(

@@ -47,6 +47,11 @@ export function kyselyOn<Schema>(pool: pg.Pool): Kysely<Schema> {
 export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  // A connection that dies between two statements says so here; the next statement rejects.
+  const onError = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onError)
   try {
     await client.query('begin')
     const result = await work(client)
@@ -58,6 +63,7 @@ export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient)
     })
     throw error
   } finally {
+    client.off('error', onError)
     client.release(broken)
   }
 }

@@ -48,6 +48,8 @@ export interface RelayDeps {
   idlePollMs: number
   /** How long a leader tries a broker that is away before another process, which may reach it, gets the lead. */
   brokerPatienceMs?: number
+  /** How long a stop waits for the batch under way; the next leader publishes it again. */
+  stopPatienceMs?: number
 }
 
 export interface Relay {
@@ -90,26 +92,32 @@ export function startRelay(deps: RelayDeps): Relay {
       state = 'standby'
       const leadership = await deps.leaderLock.acquire(lane, stopping.signal).catch(() => undefined) // only when stopping
       if (!leadership) break
+      const ended = new AbortController()
       try {
-        await lead(broker, leadership, () => retry.reset())
+        await lead(broker, leadership, leadIsOver(leadership, ended.signal), () => retry.reset())
       } catch (error) {
         state = 'standby'
         report(error)
       } finally {
+        ended.abort()
+        await broker.disconnect() // nothing of ours may still be on its way when another leads
         await leadership.release()
       }
       if (!stopping.signal.aborted) await pause.waitFor(retry.next())
     }
-    await broker.disconnect()
     state = 'off'
   }
 
-  async function lead(broker: KafkaPublisher, leadership: Leadership, onProgress: () => void): Promise<void> {
+  async function lead(
+    broker: KafkaPublisher,
+    leadership: Leadership,
+    over: Promise<never>,
+    onProgress: () => void,
+  ): Promise<void> {
     const isLeading = () => !stopping.signal.aborted && !leadership.lost.aborted
-    leadership.lost.addEventListener('abort', pause.wakeUp)
     let stored = await openCursor(deps.pool, lane, deps.clock.now())
     let position = stored
-    await untilBrokerTakes(isLeading, async () => {
+    await untilBrokerTakes(isLeading, over, async () => {
       for (const small of await broker.ensureTopics(topics, deps)) {
         deps.logger.warn(small, 'a topic has fewer partitions than configured')
       }
@@ -122,7 +130,7 @@ export function startRelay(deps: RelayDeps): Relay {
       ahead?.catch(() => {}) // thrown when it is awaited, or nobody wants it any more
       if (page.events.length > 0) {
         const messages = page.events.map((event) => toCloudEvent(event, deps.topicPrefix))
-        if (!(await untilBrokerTakes(isLeading, () => broker.publish(messages)))) break
+        if (!(await untilBrokerTakes(isLeading, over, () => broker.publish(messages)))) break
         stored = await moveTo(page.events.at(-1)!, stored, leadership)
         deps.metrics.published(page.events.length)
       }
@@ -144,17 +152,40 @@ export function startRelay(deps: RelayDeps): Relay {
     throw new OperationalError('CURSOR_MOVED', 'another process has moved the cursor: it leads, and we do not')
   }
 
+  /** Rejects when it makes no more sense to wait for the broker: the lead is lost, or a stop has waited long enough. */
+  function leadIsOver(leadership: Leadership, ended: AbortSignal): Promise<never> {
+    const over = Promise.withResolvers<never>()
+    over.promise.catch(() => {}) // heard by whoever waits for the broker
+    const onLost = () => {
+      pause.wakeUp()
+      over.reject(leadLost())
+    }
+    const onStop = () => {
+      const stopped = new OperationalError('SHUTTING_DOWN', 'the relay is stopping')
+      const timer = setTimeout(() => over.reject(stopped), deps.stopPatienceMs ?? 5_000)
+      ended.addEventListener('abort', () => clearTimeout(timer))
+    }
+    leadership.lost.addEventListener('abort', onLost, { signal: ended })
+    stopping.signal.addEventListener('abort', onStop, { signal: ended })
+    return over.promise
+  }
+
   /** Tries until the broker takes it; false when the lead ended meanwhile. Throws when its patience is at an end. */
-  async function untilBrokerTakes(isLeading: () => boolean, work: () => Promise<void>): Promise<boolean> {
+  async function untilBrokerTakes(
+    isLeading: () => boolean,
+    over: Promise<never>,
+    work: () => Promise<void>,
+  ): Promise<boolean> {
     const retry = createBackoff(leastRetryMs, mostRetryMs)
     const giveUpAt = performance.now() + (deps.brokerPatienceMs ?? 60_000)
     while (isLeading()) {
       try {
-        await work()
+        await Promise.race([work(), over])
         if (state === 'waiting for broker') deps.logger.info('the broker takes events again')
         state = 'leading'
         return true
       } catch (error) {
+        if (!isLeading()) break // whether it arrived or not, the next leader publishes it
         if (performance.now() > giveUpAt) throw error
         if (state !== 'waiting for broker') deps.logger.warn({ err: error }, 'waiting for the broker')
         state = 'waiting for broker'

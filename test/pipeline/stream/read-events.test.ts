@@ -46,6 +46,7 @@ test('nothing is lost or repeated with 16 writers and a transaction that stays o
 
   let writing = true
   const seen: StatusEvent[] = []
+  const nothingYet = () => seen.length === 0
   let at = begin
   const follow = async () => {
     const next = await page(at, 37)
@@ -69,7 +70,7 @@ test('nothing is lost or repeated with 16 writers and a transaction that stays o
     }
   })
   await Promise.all(writers)
-  assert.deepEqual(seen, [], 'nothing that the open transaction could still precede was given out')
+  assert.ok(nothingYet(), 'nothing that the open transaction could still precede was given out')
   written.push(...(await appendEvents(slow, [{ tenantId, subjectId: newNotification() }])))
   await slow.query('commit')
   slow.release()
