@@ -73,7 +73,7 @@ const pageText = (newestFirst: boolean) => `select i.id from carillon.inbox_item
   where i.tenant_id = $1::uuid and i.recipient_id = $2::text
     and ($3::boolean is null or (i.read_at is null) = $3::boolean)
     and (i.archived_at is not null) = $4::boolean
-    and ($5::uuid is null or i.id < $5::uuid) and ($6::uuid is null or i.id > $6::uuid)
+    and i.id < $5::uuid and i.id > $6::uuid
   order by i.id ${newestFirst ? 'desc' : 'asc'} limit $7::int`
 const newestFirstSql: Statement = { name: 'inbox_page_desc', text: pageText(true) }
 const oldestFirstSql: Statement = { name: 'inbox_page_asc', text: pageText(false) }
@@ -85,8 +85,8 @@ export async function pageInbox(on: Queryable, tenantId: string, page: InboxPage
     page.recipientId,
     page.unread ?? null,
     page.archived,
-    page.below ?? null,
-    page.above ?? null,
+    page.below ?? wholeInbox.last,
+    page.above ?? wholeInbox.first,
     page.limit,
   ])
   return rows.map((row) => row.id)

@@ -1,0 +1,101 @@
+import { idTimeMs, intentIdOf, isNotificationId, ordinalOf } from '../../domain/ids.ts'
+import { asTenants } from '../../platform/db.ts'
+import { cancelDeliveries, lockDeliveries } from '../../store/deliveries.ts'
+import { findIntents } from '../../store/intents.ts'
+import { findNotifications, insertCancelledNotification } from '../../store/notifications.ts'
+import { appendStatusEvents } from '../../store/status-events.ts'
+import { builder } from './builder.ts'
+import { type ApiServices, requireScope } from './context.ts'
+import { fault } from './errors.ts'
+import { type NotificationView, viewOfIntent, viewOfRow } from './notification-view.ts'
+
+builder.mutationField('cancelNotification', (t) =>
+  t.boolean({
+    description: 'Cancels what has not been sent yet. True only if nothing of the notification was or will be sent.',
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_root, args, context) => {
+      requireScope(context, 'send')
+      return cancelNotification(context.services, context.principal.tenantId, args.id.toLowerCase())
+    },
+  }),
+)
+
+type Services = Pick<ApiServices, 'pool' | 'clock' | 'ids'>
+type Trx = Parameters<Parameters<typeof asTenants>[2]>[0]
+
+/**
+ * Before planning, the notification itself is written as cancelled, and planning leaves it alone; after it, the
+ * deliveries that wait are cancelled. The primary key of the notification decides which of the two it is.
+ */
+export async function cancelNotification(on: Services, tenantId: string, id: string): Promise<boolean> {
+  const unknown = fault('NOT_FOUND', 'there is no such notification', { path: ['id'] })
+  if (!isNotificationId(id)) throw unknown
+  return asTenants(on.pool, [tenantId], async (trx) => {
+    const [row] = await findNotifications(trx, tenantId, [id])
+    if (row) return cancelPlanned(on, trx, tenantId, viewOfRow(row))
+    const unplanned = await cancelUnplanned(on, trx, tenantId, id)
+    if (unplanned === 'unknown') throw unknown
+    if (unplanned === 'cancelled') return true
+    const [planned] = await findNotifications(trx, tenantId, [id]) // planning was faster, and has committed
+    if (!planned) throw unknown
+    return cancelPlanned(on, trx, tenantId, viewOfRow(planned))
+  })
+}
+
+async function cancelUnplanned(
+  on: Services,
+  trx: Trx,
+  tenantId: string,
+  id: string,
+): Promise<'cancelled' | 'planned' | 'unknown'> {
+  const [intent] = await findIntents(trx, tenantId, [intentIdOf(id)])
+  const now = on.clock.now()
+  const view = intent && viewOfIntent(tenantId, intent, id, now)
+  if (!view) return 'unknown'
+  const recipient = intent.payload.recipients![ordinalOf(id) - 1]!
+  const inserted = await insertCancelledNotification(trx, tenantId, {
+    ...view,
+    recipientName: recipient.name ?? null,
+    locale: recipient.locale ?? null,
+    timezone: recipient.timezone ?? null,
+    hasFallback: false,
+    createdAt: new Date(idTimeMs(id)),
+  })
+  if (!inserted) return 'planned'
+  const event = { subjectId: id, id: on.ids.id(), type: 'notification.cancelled', data: storyOf(view) }
+  await appendStatusEvents(trx, tenantId, [event], now)
+  return 'cancelled'
+}
+
+/** Locks before it looks, in a statement of its own, so that it sees what the last holder of the rows did. */
+async function cancelPlanned(on: Services, trx: Trx, tenantId: string, view: NotificationView): Promise<boolean> {
+  if (view.outcome) return view.outcome === 'cancelled'
+  const now = on.clock.now()
+  const before = await lockDeliveries(trx, tenantId, view.id)
+  const cancelled = await cancelDeliveries(trx, tenantId, view.id, now)
+  const reached = before.some(({ state }) => ['sending', 'sent', 'delivered', 'bounced'].includes(state))
+  const stopped = !reached && (cancelled.length > 0 || before.some(({ state }) => state === 'cancelled'))
+  const data = { ...storyOf(view), reason: 'cancelled' }
+  const events = cancelled.map(({ id, channel }) => ({
+    subjectId: id,
+    id: on.ids.id(),
+    type: `notification.${channel}.cancelled`,
+    data: { ...data, channel } as Record<string, unknown>,
+  }))
+  if (stopped && cancelled.length > 0) {
+    events.push({ subjectId: view.id, id: on.ids.id(), type: 'notification.cancelled', data })
+  }
+  await appendStatusEvents(trx, tenantId, events, now)
+  return stopped
+}
+
+/** What every status event of a notification says of it. */
+export function storyOf(view: NotificationView): Record<string, unknown> {
+  return {
+    recipient_id: view.recipientId,
+    type: view.type,
+    category: view.category,
+    correlation_id: view.correlationId,
+    traceparent: view.traceparent,
+  }
+}

@@ -1,0 +1,196 @@
+import { z } from 'zod'
+import type { Channel } from '../../domain/channel.ts'
+import type { IntentPayload, NewIntent, RecipientType } from '../../domain/intent.ts'
+import { priorities } from '../../domain/priority.ts'
+import type { InputFault } from './errors.ts'
+import {
+  channelsLimit,
+  dateTime,
+  email,
+  eventType,
+  faultsOf,
+  jsonObject,
+  locale,
+  maxContentBytes,
+  maxScheduledMs,
+  oneLine,
+  optionalText,
+  orAbsent,
+  orEmpty,
+  text,
+  timezone,
+  traceparentOf,
+  webUrl,
+} from './validate-fields.ts'
+
+export const maxRecipients = 1_000
+const maxAttachments = 20
+const maxCopies = 100
+
+export type ValidatedIntent = { ok: true; intent: NewIntent } | { ok: false; faults: InputFault[] }
+
+export interface SendCaller {
+  tenantId: string
+  /** The HTTP header, for inputs without a trace of their own. */
+  traceparent?: string
+}
+
+const addresses = ['email', 'phone', 'slackId', 'telegramId', 'discordId', 'webhookUrl'] as const
+
+const recipient = z
+  .object({
+    type: z.custom<RecipientType>().nullish(),
+    id: orEmpty(oneLine(255)), // it stands in indexes
+    email: orAbsent(email),
+    phone: orAbsent(text(1, 2048)),
+    name: orAbsent(oneLine(2048)),
+    slackId: orAbsent(text(1, 2048)),
+    telegramId: orAbsent(text(1, 2048)),
+    discordId: orAbsent(text(1, 2048)),
+    webhookUrl: orAbsent(webUrl),
+    locale: orAbsent(locale),
+    timezone: orAbsent(timezone),
+  })
+  .transform(({ type, ...rest }) => ({ type: type ?? ('user' as const), ...rest }))
+  .superRefine((value, check) => {
+    if (value.id !== undefined) return
+    if (value.type !== 'user') check.addIssue({ code: 'custom', path: ['id'], message: 'is needed' })
+    else if (addresses.every((address) => value[address] === undefined)) {
+      check.addIssue({ code: 'custom', message: 'needs an id or an address' })
+    }
+  })
+
+const channelList = z.custom<Channel[]>().superRefine((value, check) => {
+  if (value.length > channelsLimit) check.addIssue({ code: 'custom', message: `must be at most ${channelsLimit}` })
+})
+
+const isBase64 = (value: string) => value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)
+
+const attachment = z
+  .object({
+    filename: text(1, 255).refine((value) => !/[\r\n/\\]/.test(value), 'must be one line without slashes'),
+    contentType: orAbsent(
+      z.string().regex(/^[A-Za-z0-9!#$&^_.+-]{1,100}\/[A-Za-z0-9!#$&^_.+-]{1,100}$/, 'is not a media type'),
+    ),
+    contentBase64: orAbsent(z.string().refine(isBase64, 'is not base64')),
+    url: orAbsent(webUrl),
+    contentId: orAbsent(
+      z.string().regex(/^[A-Za-z0-9._@+-]{1,200}$/, 'must be 1 to 200 letters, digits and . _ @ + -'),
+    ),
+  })
+  .refine((value) => (value.contentBase64 === undefined) !== (value.url === undefined), 'needs contentBase64 or url')
+
+const emailOptions = z.object({
+  cc: orAbsent(z.array(email).max(maxCopies, `must be at most ${maxCopies}`)),
+  bcc: orAbsent(z.array(email).max(maxCopies, `must be at most ${maxCopies}`)),
+  replyTo: orAbsent(email),
+  attachments: orAbsent(z.array(attachment).max(maxAttachments, `must be at most ${maxAttachments}`)),
+})
+
+const sendInput = z.object({
+  idempotencyKey: optionalText(1, 255),
+  eventId: optionalText(1, 255),
+  type: eventType,
+  recipient: orAbsent(recipient),
+  recipients: orAbsent(
+    z.array(recipient).min(1, 'must not be empty').max(maxRecipients, `must be at most ${maxRecipients}`),
+  ),
+  channels: orAbsent(channelList),
+  fallbackChannels: orAbsent(channelList),
+  priority: z.custom<number>().nullish(),
+  category: optionalText(1, 200),
+  template: optionalText(1, 200),
+  subject: orAbsent(oneLine(maxContentBytes)),
+  body: optionalText(0, maxContentBytes),
+  bodyHtml: optionalText(0, maxContentBytes),
+  data: orAbsent(jsonObject),
+  metadata: orAbsent(jsonObject),
+  email: orAbsent(emailOptions),
+  scheduledAt: orAbsent(dateTime),
+  expiresAt: orAbsent(dateTime),
+  correlationId: optionalText(1, 255),
+  traceparent: z.string().nullish(),
+})
+
+type SendInput = z.output<typeof sendInput>
+
+/**
+ * Judges a SendNotificationInput that GraphQL has coerced, and makes an intent of it. `path` is where the input stands in
+ * the request; `single`: sendNotification, which takes exactly one recipient.
+ */
+export function validateSend(
+  input: unknown,
+  caller: SendCaller,
+  now: Date,
+  at: { path: readonly string[]; single: boolean },
+): ValidatedIntent {
+  const parsed = sendInput.safeParse(input)
+  if (!parsed.success) return { ok: false, faults: faultsOf(parsed.error, at.path) }
+  const found = findFault(parsed.data, now, at.single)
+  if (found) return { ok: false, faults: [{ path: [...at.path, found.field], message: found.message }] }
+  return { ok: true, intent: toIntent(parsed.data, caller) }
+}
+
+/** What concerns several fields at once. */
+function findFault(input: SendInput, now: Date, single: boolean): { field: string; message: string } | undefined {
+  const fault = (field: keyof SendInput, message: string) => ({ field, message })
+  if (single && input.recipients !== undefined)
+    return fault('recipients', 'is for sendNotifications; name one recipient')
+  if ((input.recipient === undefined) === (input.recipients === undefined)) {
+    return fault('recipient', single ? 'is needed' : 'or recipients is needed, and not both')
+  }
+  if (input.channels?.length === 0) return fault('channels', 'must not be empty')
+  const inline = input.subject !== undefined || input.body !== undefined || input.bodyHtml !== undefined
+  if (input.template === undefined && !inline) {
+    return fault('template', 'or inline content is needed: subject, body, bodyHtml')
+  }
+  if (input.template !== undefined && inline) return fault('template', 'and inline content exclude each other')
+  if (contentBytes(input) > maxContentBytes) return fault('data', 'and the rest of the content are larger than 1 MiB')
+  if (input.scheduledAt && input.scheduledAt.getTime() > now.getTime() + maxScheduledMs) {
+    return fault('scheduledAt', 'must be within 366 days')
+  }
+  if (input.expiresAt) {
+    if (input.expiresAt <= now) return fault('expiresAt', 'must be in the future')
+    if (input.scheduledAt && input.expiresAt <= input.scheduledAt)
+      return fault('expiresAt', 'must be after scheduledAt')
+  }
+  return undefined
+}
+
+function contentBytes({ subject, body, bodyHtml, data, metadata }: SendInput): number {
+  let bytes = 0
+  for (const part of [subject, body, bodyHtml]) if (part) bytes += Buffer.byteLength(part)
+  for (const part of [data, metadata]) if (part) bytes += Buffer.byteLength(JSON.stringify(part))
+  return bytes
+}
+
+/** JSON leaves out what is undefined, so absent fields stay absent in what is stored and hashed. */
+function toIntent(input: SendInput, caller: SendCaller): NewIntent {
+  const payload: IntentPayload = {
+    recipients: input.recipients ?? [input.recipient!],
+    channels: input.channels,
+    fallbackChannels: input.fallbackChannels,
+    template: input.template,
+    subject: input.subject,
+    body: input.body,
+    bodyHtml: input.bodyHtml,
+    email: input.email,
+    data: input.data ?? {},
+    metadata: input.metadata ?? {},
+  }
+  return {
+    tenantId: caller.tenantId,
+    kind: 'direct',
+    type: input.type,
+    priority: input.priority ?? priorities.NORMAL,
+    category: input.category,
+    idempotencyKey: input.idempotencyKey,
+    eventId: input.eventId,
+    correlationId: input.correlationId,
+    traceparent: traceparentOf(input.traceparent, caller.traceparent),
+    source: 'graphql',
+    scheduledAt: input.scheduledAt?.toISOString(),
+    expiresAt: input.expiresAt?.toISOString(),
+    payload,
+  }
+}

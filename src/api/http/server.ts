@@ -1,0 +1,125 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import type { CaptureMailbox } from '../../channels/capture/capture-mailbox.ts'
+import type { Config } from '../../config/config.ts'
+import type { Coalescer } from '../../pipeline/accept/coalescer.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { OperationalError } from '../../platform/errors.ts'
+import type { IdSource } from '../../platform/id-source.ts'
+import type { ApiServices } from '../graphql/context.ts'
+import { createSubscriptionGate } from '../graphql/subscription-gate.ts'
+import type { LiveFeed } from '../live-feed-port.ts'
+import { createAuthenticator } from './authenticate.ts'
+import { createGraphql, createGraphqlEndpoint, graphqlPath } from './graphql-endpoint.ts'
+import { serveGraphqlWebSocket } from './graphql-websocket.ts'
+import { registerMetrics } from './metrics.ts'
+import { createRateLimiter } from './rate-limit.ts'
+import { createRoutes, type Readiness } from './routes.ts'
+import { setSecurityHeaders } from './security-headers.ts'
+
+const subscriptionsPerKey = 1_000
+const keepAliveTimeoutMs = 65_000 // longer than a load balancer's, so that it never meets a connection we just closed
+
+export interface ApiServerDeps {
+  config: Config
+  /** Role carillon_api. */
+  pool: pg.Pool
+  accept: Coalescer
+  clock: Clock
+  ids: IdSource
+  logger: Logger
+  feed: LiveFeed
+  metrics: Registry
+  readiness(): Promise<Readiness>
+  /** Only in development. */
+  mailbox?: Pick<CaptureMailbox, 'list' | 'get'>
+  /** Role carillon_worker, for the metrics that concern every tenant; without it they are left out. */
+  statePool?: pg.Pool
+  /** Default 1000. */
+  subscriptionsPerKey?: number
+}
+
+export interface ApiServer {
+  /** Throws OperationalError PORT_IN_USE. */
+  listen(): Promise<{ url: string; port: number }>
+  /** Takes no more, ends subscriptions, and waits for requests in flight, at most so long. Call it once. */
+  close(graceMs: number): Promise<void>
+}
+
+/** The HTTP side of the service: GraphQL by its own short way, everything else by express. */
+export function createApiServer(deps: ApiServerDeps): ApiServer {
+  const { config, pool, clock, logger } = deps
+  let closing = false
+  const isClosing = () => closing
+  const mailbox = config.NODE_ENV === 'production' ? undefined : deps.mailbox
+  const subscriptions = createSubscriptionGate(deps.subscriptionsPerKey ?? subscriptionsPerKey)
+  const services: ApiServices = {
+    pool,
+    accept: deps.accept,
+    clock,
+    ids: deps.ids,
+    logger,
+    feed: deps.feed,
+    config,
+    subscriptions,
+    mailbox,
+  }
+  const authenticator = createAuthenticator({ pool, clock })
+  const rateLimiter = createRateLimiter(config.API_RATE_LIMIT, () => performance.now())
+  const yoga = createGraphql(services)
+  const answerGraphql = createGraphqlEndpoint({ config, yoga, authenticator, rateLimiter, logger, isClosing })
+  const routes = createRoutes({ metrics: deps.metrics, readiness: deps.readiness, isClosing, logger, mailbox })
+  const openSubscriptions = () => subscriptions.open
+  registerMetrics({ registry: deps.metrics, pool, statePool: deps.statePool, openSubscriptions, clock, logger })
+
+  const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs, headersTimeout: keepAliveTimeoutMs + 1_000 })
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const url = request.url ?? ''
+    const isGraphql =
+      url.startsWith(graphqlPath) && (url.length === graphqlPath.length || url[graphqlPath.length] === '?')
+    if (!isGraphql) return routes(request, response)
+    setSecurityHeaders(response)
+    answerGraphql(request, response)
+  })
+  const webSocket = serveGraphqlWebSocket({ server, yoga, services, authenticator, rateLimiter })
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', (error: NodeJS.ErrnoException) => {
+          const taken = error.code === 'EADDRINUSE'
+          const place = `${config.HOST}:${config.PORT}`
+          reject(
+            taken
+              ? new OperationalError('PORT_IN_USE', `${place} is in use; choose another PORT`, { cause: error })
+              : new OperationalError('LISTEN_FAILED', `cannot listen on ${place}: ${error.message}`, { cause: error }),
+          )
+        })
+        server.listen(config.PORT, config.HOST, () => {
+          server.removeAllListeners('error')
+          server.on('error', (error) => logger.error({ err: error }, 'the HTTP server failed'))
+          const { port } = server.address() as AddressInfo
+          const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST
+          resolve({ url: `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`, port })
+        })
+      }),
+    async close(graceMs) {
+      closing = true
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      subscriptions.close()
+      const late = setTimeout(() => {
+        logger.warn({ graceMs }, 'requests are still in flight; their connections are cut')
+        webSocket.cut()
+        server.closeAllConnections()
+      }, graceMs)
+      await webSocket.close()
+      server.closeIdleConnections()
+      await closed
+      clearTimeout(late)
+    },
+  }
+}

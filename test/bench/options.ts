@@ -1,0 +1,87 @@
+import { parseArgs } from 'node:util'
+
+export const scenarioNames = ['pipeline', 'accept', 'pg-boss', 'graphile-worker', 'copy-floor'] as const
+
+export type ScenarioName = (typeof scenarioNames)[number]
+
+export interface BenchOptions {
+  scenarios: readonly ScenarioName[]
+  quick: boolean
+  jsonFile?: string
+  /** Notifications a second in the open-loop phase of `pipeline`. */
+  rate: number
+  /** Length of one measured phase. */
+  seconds: number
+  /** How often each measurement is repeated; the figures are medians. */
+  rounds: number
+  /** Notifications in one request of the open-loop phase. */
+  requestSize: number
+  databaseUrl?: string
+  kafka: boolean
+  transport: 'direct' | 'graphql'
+}
+
+export const usage = `npm run bench -- [scenario …] [options]
+
+Scenarios: ${scenarioNames.join(', ')}. None named: all of them, in this order.
+
+  --quick              one round of short phases; the whole run takes less than three minutes
+  --rate N             notifications a second in the open-loop phase of pipeline (2000 with --quick, else 5000)
+  --seconds N          length of one measured phase (8 with --quick, else 20)
+  --rounds N           repetitions of each measurement (1 with --quick, else 3)
+  --request-size N     notifications in one request of the open-loop phase (20)
+  --database-url URL   a Postgres superuser or owner instead of the embedded one; databases are made there, and dropped
+  --no-kafka           leaves the broker and the relay out of pipeline, and says so
+  --transport NAME     how the load reaches pipeline: graphql, or direct, which leaves GraphQL out (graphql)
+  --json FILE          also writes everything to FILE
+  --help`
+
+/** Reads the command line. Throws a TypeError or RangeError that says what is wrong with it. */
+export function readOptions(argv: readonly string[]): BenchOptions | 'help' {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    allowNegative: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      rate: { type: 'string' },
+      seconds: { type: 'string' },
+      rounds: { type: 'string' },
+      'request-size': { type: 'string' },
+      'database-url': { type: 'string' },
+      kafka: { type: 'boolean', default: true },
+      transport: { type: 'string', default: 'graphql' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { quick, transport } = values
+  if (transport !== 'direct' && transport !== 'graphql') throw new RangeError('--transport is direct or graphql')
+  return {
+    scenarios: positionals.length === 0 ? scenarioNames : scenarioNames.filter((name) => named(positionals).has(name)),
+    quick,
+    jsonFile: values.json,
+    rate: wholeNumber('--rate', values.rate, quick ? 2_000 : 5_000, 1_000_000),
+    seconds: wholeNumber('--seconds', values.seconds, quick ? 8 : 20, 600),
+    rounds: wholeNumber('--rounds', values.rounds, quick ? 1 : 3, 25),
+    requestSize: wholeNumber('--request-size', values['request-size'], 20, 1_000),
+    databaseUrl: values['database-url'],
+    kafka: values.kafka,
+    transport,
+  }
+}
+
+function named(positionals: readonly string[]): ReadonlySet<string> {
+  const unknown = positionals.find((name) => !scenarioNames.some((known) => known === name))
+  if (unknown !== undefined) throw new RangeError(`there is no scenario "${unknown}"`)
+  return new Set(positionals)
+}
+
+function wholeNumber(name: string, text: string | undefined, standard: number, most: number): number {
+  if (text === undefined) return standard
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > most)
+    throw new RangeError(`${name} is a number from 1 to ${most}`)
+  return value
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Claims, type Ledger, reconcile } from './reconcile.ts'
+
+const ledger: Ledger = {
+  intents: 10,
+  keys: 10,
+  notifications: 10,
+  deliveries: 10,
+  pending: 0,
+  sent: 10,
+  failed: 0,
+  attempts: 10,
+  auditLines: 10,
+  received: 10,
+  requested: 10,
+  sentEvents: 10,
+  events: 30,
+}
+const claims: Claims = {
+  accepted: 10,
+  unanswered: 0,
+  service: { providerCalls: 10, repeatedCalls: 0, misrendered: 0, settled: 10 },
+  feed: { messages: 30, published: 30, failures: {} },
+}
+
+test('a run in which everything is on record has no fault', () => {
+  assert.deepEqual(reconcile(ledger, claims), [])
+})
+
+test('what is still pending is not missing', () => {
+  const pending = { ...ledger, pending: 2, sent: 8, attempts: 8, sentEvents: 8, events: 28 }
+  const service = { ...claims.service, providerCalls: 9, settled: 8 }
+  const feed = { messages: 28, published: 28, failures: {} }
+  assert.deepEqual(reconcile(pending, { ...claims, service, feed }), [])
+})
+
+test('a request without an answer may be in or not', () => {
+  for (const accepted of [8, 9, 10]) assert.deepEqual(reconcile(ledger, { ...claims, accepted, unanswered: 2 }), [])
+})
+
+test('a broker that failed may hold events twice, but not leave one out', () => {
+  const failures = { broker_unavailable: 1 }
+  assert.deepEqual(reconcile(ledger, { ...claims, feed: { messages: 33, published: 30, failures } }), [])
+  assert.equal(reconcile(ledger, { ...claims, feed: { messages: 29, published: 30, failures } }).length, 1)
+})
+
+const faulty: [string, Partial<Ledger>, Partial<Claims>][] = [
+  ['an intent that was accepted and is gone', {}, { accepted: 11 }],
+  ['an intent that nobody was told of', {}, { accepted: 9 }],
+  ['a delivery that is neither settled nor pending', { sent: 9, sentEvents: 9, events: 29 }, {}],
+  ['an attempt that is not on record', { attempts: 9 }, {}],
+  ['a provider that was called once more', {}, { service: { ...claims.service, providerCalls: 11, repeatedCalls: 1 } }],
+  ['an event that is missing', { sentEvents: 9, events: 29 }, {}],
+  ['an event that nobody expects', { events: 31 }, {}],
+  ['a key that is missing', { keys: 9 }, {}],
+  ['an audit line that is missing', { auditLines: 9 }, {}],
+  ['a message that says something else', {}, { service: { ...claims.service, misrendered: 1 } }],
+  ['an event that Kafka does not hold', {}, { feed: { messages: 29, published: 30, failures: {} } }],
+  ['a failed delivery, where no provider fails', { sent: 9, failed: 1 }, {}],
+]
+
+for (const [what, wrongLedger, wrongClaims] of faulty) {
+  test(`found: ${what}`, () => {
+    assert.notEqual(reconcile({ ...ledger, ...wrongLedger }, { ...claims, ...wrongClaims }).length, 0)
+  })
+}

@@ -1,0 +1,91 @@
+import { withClient } from './seed.ts'
+import type { Totals } from './service/observer.ts'
+
+/** What the tables say at the end. */
+export interface Ledger {
+  intents: number
+  keys: number
+  notifications: number
+  deliveries: number
+  pending: number
+  sent: number
+  failed: number
+  attempts: number
+  auditLines: number
+  received: number
+  requested: number
+  sentEvents: number
+  events: number
+}
+
+const ledgerSql = `
+select (select count(*) from carillon.intents)::int as intents,
+       (select count(distinct intent_id) from carillon.idempotency_keys)::int as keys,
+       (select count(*) from carillon.notifications)::int as notifications,
+       d.*,
+       (select count(*) from carillon.delivery_attempts)::int as attempts,
+       (select count(*) from carillon.audit_log)::int as "auditLines",
+       e.*
+from (select count(*)::int as deliveries,
+             (count(*) filter (where state in ('queued', 'held', 'sending', 'retrying')))::int as pending,
+             (count(*) filter (where state in ('sent', 'delivered')))::int as sent,
+             (count(*) filter (where state in ('failed', 'bounced', 'cancelled', 'suppressed', 'expired')))::int as failed
+      from carillon.deliveries) d,
+     (select count(*)::int as events,
+             (count(*) filter (where type = 'notification.intent.received'))::int as received,
+             (count(*) filter (where type = 'notification.email.requested'))::int as requested,
+             (count(*) filter (where type = 'notification.email.sent'))::int as "sentEvents"
+      from carillon.status_events) e`
+
+export async function readLedger(databaseUrl: string): Promise<Ledger> {
+  return withClient(databaseUrl, async (client) => (await client.query<Ledger>(ledgerSql)).rows[0]!)
+}
+
+export interface Claims {
+  /** What the load generator was told. */
+  accepted: number
+  /** Notifications in requests whose fate the generator does not know. */
+  unanswered: number
+  service: Totals
+  /** Messages in the broker's topics, and what the relay says it has published; absent without a broker. */
+  feed?: { messages: number; published: number; failures: Record<string, number> }
+}
+
+/**
+ * Holds what everybody says against the tables: nothing lost, nothing doubled, everything recorded. Gives one line for
+ * each thing that does not add up.
+ */
+export function reconcile(ledger: Ledger, claims: Claims): string[] {
+  const { accepted, service, feed } = claims
+  const ended = ledger.sent + ledger.failed
+  const unplanned = ledger.intents - ledger.notifications
+  const faults: string[] = []
+  const expect = (what: string, found: number, wanted: number) => {
+    if (found !== wanted) faults.push(`${what}: ${found}, and it should be ${wanted}`)
+  }
+  if (ledger.intents < accepted || ledger.intents > accepted + claims.unanswered) {
+    faults.push(`intents: ${ledger.intents}, and ${accepted} were accepted (${claims.unanswered} unanswered)`)
+  }
+  expect('settled + pending + unplanned', ended + ledger.pending + unplanned, ledger.intents)
+  expect('deliveries', ledger.deliveries, ledger.notifications)
+  // A call whose outcome is not on disk yet belongs to a delivery that is still pending.
+  expect('attempts on record', ledger.attempts, ledger.pending === 0 ? service.providerCalls : service.settled)
+  expect('commits seen to settle', service.settled, ended)
+  expect('failed deliveries', ledger.failed, 0)
+  expect('deliveries that a provider was called for twice', service.repeatedCalls, 0)
+  expect('messages that were not rendered as they should', service.misrendered, 0)
+  expect('idempotency keys', ledger.keys, ledger.intents)
+  expect('audit lines', ledger.auditLines, ledger.notifications)
+  expect('events "received"', ledger.received, ledger.intents)
+  expect('events "requested"', ledger.requested, ledger.deliveries)
+  expect('events "sent"', ledger.sentEvents, ledger.sent)
+  expect('events', ledger.events, ledger.received + ledger.requested + ledger.sentEvents)
+  if (feed) {
+    expect('published events', feed.published, ledger.events)
+    // At least once: a broker that failed in between may hold some twice.
+    if (Object.keys(feed.failures).length === 0) expect('messages in Kafka', feed.messages, ledger.events)
+    else if (feed.messages < ledger.events)
+      faults.push(`messages in Kafka: ${feed.messages} of ${ledger.events} events`)
+  }
+  return faults
+}

@@ -1,0 +1,40 @@
+import type { TestKafka } from '../support/kafka-broker.ts'
+import type { BenchOptions } from './options.ts'
+import type { Progress } from './progress.ts'
+import type { DatabaseServer } from './servers.ts'
+
+export interface ScenarioContext {
+  options: BenchOptions
+  server: DatabaseServer
+  /** Undefined with --no-kafka. */
+  kafka?: () => Promise<TestKafka>
+  progress: Progress
+}
+
+/** What a scenario gives: `perSecond` is what the table compares; everything else is told beside it. */
+export interface ScenarioResult {
+  /** What the figure counts. */
+  unit: 'notifications' | 'intents' | 'jobs'
+  perSecond: number
+  /** Least and most of the rounds; absent where there was one. */
+  spread?: { least: number; most: number }
+  p50Ms?: number
+  p95Ms?: number
+  p99Ms?: number
+  /** One line for the reader of the table. */
+  remark: string
+  /** Cores that were busy with something else meanwhile. */
+  othersCores?: number
+  /** Anything here fails the run. */
+  faults?: string[]
+  [detail: string]: unknown
+}
+
+export type Scenario = (context: ScenarioContext) => Promise<ScenarioResult>
+
+export function spreadIfMany(
+  rounds: number,
+  spread: { least: number; most: number },
+): { least: number; most: number } | undefined {
+  return rounds > 1 ? { least: spread.least, most: spread.most } : undefined
+}

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { createApiKey } from '../../src/store/api-keys.ts'
+import { benchTemplate, benchTenant, templateParts } from './load/load-item.ts'
+
+/** The tenant and the template that the load names, and a key to send with. */
+export async function seed(databaseUrl: string): Promise<{ apiKey: string }> {
+  return withClient(databaseUrl, async (client) => {
+    await client.query('insert into carillon.tenants (id, name, created_at) values ($1, $2, now())', [
+      benchTenant,
+      'bench',
+    ])
+    await client.query(
+      `insert into carillon.templates (tenant_id, id, name, version, channels, created_at, updated_at)
+       values ($1, $2, $3, '1', $4, now(), now())`,
+      [benchTenant, randomUUID(), benchTemplate, JSON.stringify(templateParts)],
+    )
+    const { key } = await createApiKey(client, {
+      tenantId: benchTenant,
+      name: 'bench',
+      scopes: ['send'],
+      now: new Date(),
+    })
+    return { apiKey: key }
+  })
+}
+
+/** A connection for as long as the work takes. */
+export async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'bench' })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,75 @@
+/** The service under test in a process of its own, with an endpoint for the direct transport. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serveParent } from '../child.ts'
+import { intentOf, type LoadItem } from '../load/load-item.ts'
+import type { LoadAnswer } from '../load/transport.ts'
+import { monotonicMs } from '../statistics.ts'
+import type { Totals } from './observer.ts'
+import { type Service, type ServiceOptions, startService } from './service.ts'
+
+/** What the service has done so far, and at what moment. */
+export interface ServiceCounts extends Totals {
+  atMs: number
+  published: number
+  relayFailures: Record<string, number>
+  cpuMs: number
+  memoryMiB: number
+}
+
+let service: Service | undefined
+let telling: NodeJS.Timeout | undefined
+const server = createServer((request, response) => void accept(request, response))
+
+const parent = serveParent({
+  async start(options: ServiceOptions) {
+    service = await startService(options)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    telling = setInterval(() => void counts().then((now) => parent.tell('counts', now)), 20)
+    const { port } = server.address() as AddressInfo
+    const urls = { direct: `http://127.0.0.1:${port}`, graphql: `${service.app.url}/graphql` }
+    return { urls, changedSettings: service.changedSettings }
+  },
+  relayState: () => service!.app.relayState(),
+  counts,
+  phase: (phase: number) => service!.observer.phase(phase),
+  async stop() {
+    clearInterval(telling)
+    server.close()
+    server.closeAllConnections()
+    await service?.app.stop()
+  },
+})
+
+async function counts(): Promise<ServiceCounts> {
+  const { user, system } = process.cpuUsage()
+  const feed = { published: await service!.published(), relayFailures: await service!.relayFailures() }
+  return {
+    ...feed,
+    ...service!.observer.totals(),
+    atMs: monotonicMs(),
+    cpuMs: (user + system) / 1_000,
+    memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+  }
+}
+
+async function accept(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part as Buffer)
+    const items = JSON.parse(Buffer.concat(parts).toString()) as LoadItem[]
+    const answers = await service!.app.accept!.submit(items.map(intentOf))
+    const count = (status: string) => answers.filter((answer) => answer.status === status).length
+    const answer: LoadAnswer = {
+      accepted: count('accepted'),
+      duplicates: count('duplicate'),
+      rejected: count('conflict'),
+    }
+    response.end(JSON.stringify(answer))
+  } catch (error) {
+    response.statusCode = 500
+    response.end(error instanceof Error ? error.message : String(error))
+  }
+}
