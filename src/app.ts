@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type pg from 'pg'
 import type { PgBoss } from 'pg-boss'
+import { createOperationsServer } from './api/http/operations-server.ts'
 import { type ApiServer, createApiServer } from './api/http/server.ts'
 import { createCaptureMailbox } from './channels/capture/capture-mailbox.ts'
 import type { Provider } from './channels/port.ts'
@@ -39,7 +40,7 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** Where the API serves; undefined for roles without one. */
+  /** Where this process serves: the API, or health and metrics alone. */
   url?: string
   accept?: Coalescer
   metrics: Metrics
@@ -93,13 +94,35 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
     if (has('api')) {
       const apiPool = pool('carillon_api', config.DATABASE_POOL_API, 15_000)
-      const { server, accept, feed } = createApiRole({ config, pool: apiPool, clock, ids, logger, metrics, wake })
+      const statePool = workerPool ?? pool('carillon_worker', 2)
+      const { server, accept, feed } = createApiRole({
+        config,
+        pool: apiPool,
+        statePool,
+        clock,
+        ids,
+        logger,
+        metrics,
+        wake,
+      })
       closing.push(
         () => feed.close(),
         () => accept.close(),
         () => server.close(config.SHUTDOWN_TIMEOUT),
       )
       parts.accept = accept
+      parts.url = (await server.listen()).url
+    } else if (workerPool) {
+      const readiness = () => checkReadiness(workerPool)
+      const server = createOperationsServer({
+        config,
+        pool: workerPool,
+        clock,
+        logger,
+        metrics: metrics.registry,
+        readiness,
+      })
+      closing.push((graceMs) => server.close(graceMs))
       parts.url = (await server.listen()).url
     }
     return {
@@ -188,7 +211,7 @@ function startRelayRole(on: Omit<Shared, 'ids'> & { databaseUrl: string }): Rela
   })
 }
 
-function createApiRole(on: Shared): { server: ApiServer; accept: Coalescer; feed: LiveFeed } {
+function createApiRole(on: Shared & { statePool: pg.Pool }): { server: ApiServer; accept: Coalescer; feed: LiveFeed } {
   const { config, pool, clock, ids, logger, metrics, wake } = on
   const feed = createLiveFeed({ pool, wake, idlePollMs: config.POLL_IDLE, logger })
   const accept = createCoalescer({
@@ -215,6 +238,7 @@ function createApiRole(on: Shared): { server: ApiServer; accept: Coalescer; feed
     ids,
     logger,
     feed,
+    statePool: on.statePool,
     metrics: metrics.registry,
     readiness: () => checkReadiness(pool),
     mailbox: capture && createCaptureMailbox({ ...capture, clock }),

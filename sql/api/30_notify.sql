@@ -67,6 +67,10 @@ begin
                 where k not in ('type', 'id', 'email', 'phone', 'name', 'slackId', 'telegramId', 'discordId', 'webhookUrl', 'locale', 'timezone'));
   elsif exists (select from jsonb_each(recipient) e where jsonb_typeof(e.value) not in ('string', 'null') or length(e.value #>> '{}') > 2048) then
     field := 'recipient'; fault := 'fields must be strings of at most 2048 characters';
+  elsif length(recipient ->> 'id') > 255 then
+    field := 'recipient'; fault := 'id must be at most 255 characters';
+  elsif exists (select from jsonb_each_text(recipient) e where e.key not in ('webhookUrl', 'name') and octet_length(e.value) > 1024) then
+    field := 'recipient'; fault := 'fields must be at most 1024 bytes';
   elsif kind not in ('user', 'role', 'group', 'system') then
     field := 'recipient'; fault := 'type must be USER, ROLE, GROUP or SYSTEM';
   elsif kind <> 'user' and coalesce(recipient ->> 'id', '') = '' then

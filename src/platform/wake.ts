@@ -38,6 +38,7 @@ export function createWake(options: WakeOptions): Wake {
   let client: pg.Client | undefined
   let listening = false
   let lastSentMs = Number.NEGATIVE_INFINITY
+  let sending = false
   let sendTimer: NodeJS.Timeout | undefined
   let retryTimer: NodeJS.Timeout | undefined
   let retryMs = 100
@@ -95,15 +96,20 @@ export function createWake(options: WakeOptions): Wake {
 
   function send(): void {
     sendTimer = undefined
-    if (!client || !listening) return // kept, and sent when the connection is back
+    if (!client || !listening || sending) return // kept, and sent when the connection is back, or free
     const topics = [...pending].join(',')
     pending.clear()
     lastSentMs = performance.now()
     const payload = Buffer.byteLength(topics) > maxPayloadBytes ? everyTopic : topics
     const sender = client
+    sending = true
     sender
       .query({ name: 'wake', text: 'select pg_notify($1, $2)', values: [channel, payload] })
       .catch((error: Error) => lose(sender, error))
+      .finally(() => {
+        sending = false
+        if (pending.size > 0) arm()
+      })
   }
 
   void connect()

@@ -125,6 +125,16 @@ const faults: [string, Record<string, string>, string][] = [
     'recipient',
   ],
   ['a recipient with a number for an id', { recipient: `'{"id": 7}'` }, 'recipient'],
+  [
+    'a recipient with an id of 300 characters',
+    { recipient: `jsonb_build_object('id', repeat('x', 300))` },
+    'recipient',
+  ],
+  [
+    'a recipient with an endless address',
+    { recipient: `jsonb_build_object('slackId', repeat('x', 1500))` },
+    'recipient',
+  ],
   ['a recipient with an unknown time zone', { recipient: `'{"id": "a", "timezone": "Mars/Base"}'` }, 'recipient'],
   ['a role without a name', { recipient: `'{"type": "ROLE"}'` }, 'recipient'],
   ['no content', { body: 'null' }, 'template'],

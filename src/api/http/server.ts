@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -8,7 +7,6 @@ import type { CaptureMailbox } from '../../channels/capture/capture-mailbox.ts'
 import type { Config } from '../../config/config.ts'
 import type { Coalescer } from '../../pipeline/accept/coalescer.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { OperationalError } from '../../platform/errors.ts'
 import type { IdSource } from '../../platform/id-source.ts'
 import type { ApiServices } from '../graphql/context.ts'
 import { createSubscriptionGate } from '../graphql/subscription-gate.ts'
@@ -16,6 +14,7 @@ import type { LiveFeed } from '../live-feed-port.ts'
 import { createAuthenticator } from './authenticate.ts'
 import { createGraphql, createGraphqlEndpoint, graphqlPath } from './graphql-endpoint.ts'
 import { serveGraphqlWebSocket } from './graphql-websocket.ts'
+import { listen } from './listen.ts'
 import { registerMetrics } from './metrics.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { createRoutes, type Readiness } from './routes.ts'
@@ -44,7 +43,7 @@ export interface ApiServerDeps {
 }
 
 export interface ApiServer {
-  /** Throws OperationalError PORT_IN_USE. */
+  /** Throws OperationalError PORT_IN_USE or LISTEN_FAILED. */
   listen(): Promise<{ url: string; port: number }>
   /** Takes no more, ends subscriptions, and waits for requests in flight, at most so long. Call it once. */
   close(graceMs: number): Promise<void>
@@ -88,25 +87,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
   const webSocket = serveGraphqlWebSocket({ server, yoga, services, authenticator, rateLimiter })
 
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        server.once('error', (error: NodeJS.ErrnoException) => {
-          const taken = error.code === 'EADDRINUSE'
-          const place = `${config.HOST}:${config.PORT}`
-          reject(
-            taken
-              ? new OperationalError('PORT_IN_USE', `${place} is in use; choose another PORT`, { cause: error })
-              : new OperationalError('LISTEN_FAILED', `cannot listen on ${place}: ${error.message}`, { cause: error }),
-          )
-        })
-        server.listen(config.PORT, config.HOST, () => {
-          server.removeAllListeners('error')
-          server.on('error', (error) => logger.error({ err: error }, 'the HTTP server failed'))
-          const { port } = server.address() as AddressInfo
-          const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST
-          resolve({ url: `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`, port })
-        })
-      }),
+    listen: () => listen(server, config, logger),
     async close(graceMs) {
       closing = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
