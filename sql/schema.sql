@@ -311,6 +311,96 @@ create policy every_tenant on carillon.webhook_endpoints for all to carillon_wor
 create policy tenant_only on carillon.webhook_endpoints for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 
 -- views
+create view carillon.delivery_facts with (security_invoker=true) as
+ SELECT tenant_id,
+    id,
+    carillon.notification_id_of(id) AS notification_id,
+    (channel)::text AS channel,
+    (state)::text AS state,
+    reason,
+    attempt AS attempts,
+    fallback_rank,
+    (ARRAY['LOW'::text, 'NORMAL'::text, 'HIGH'::text, 'CRITICAL'::text])[(priority + 1)] AS priority,
+    ((created_at AT TIME ZONE 'UTC'::text))::date AS day,
+    created_at,
+    updated_at,
+    next_attempt_at,
+    sent_at,
+    delivered_at,
+    (EXTRACT(epoch FROM (sent_at - created_at)))::double precision AS seconds_to_sent,
+    (EXTRACT(epoch FROM (delivered_at - sent_at)))::double precision AS seconds_to_delivered
+   FROM carillon.deliveries d;
+create view carillon.delivery_stats_daily with (security_invoker=true) as
+ SELECT tenant_id,
+    day,
+    channel,
+    state AS outcome,
+    count(*) AS deliveries,
+    sum(GREATEST((attempts - 1), 0)) AS retries,
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY seconds_to_sent) AS p50_seconds_to_sent,
+    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY seconds_to_sent) AS p95_seconds_to_sent
+   FROM carillon.delivery_facts f
+  GROUP BY tenant_id, day, channel, state;
+create view carillon.failure_reasons_daily with (security_invoker=true) as
+ SELECT tenant_id,
+    day,
+    channel,
+    state,
+    COALESCE(reason, 'unknown'::text) AS reason,
+    count(*) AS deliveries
+   FROM carillon.delivery_facts f
+  WHERE (state = ANY (ARRAY['failed'::text, 'bounced'::text, 'expired'::text, 'suppressed'::text, 'cancelled'::text, 'retrying'::text]))
+  GROUP BY tenant_id, day, channel, state, COALESCE(reason, 'unknown'::text);
+create view carillon.notification_facts with (security_invoker=true) as
+ SELECT n.tenant_id,
+    n.id,
+    carillon.intent_id_of(n.id) AS intent_id,
+    COALESCE((n.outcome)::text,
+        CASE
+            WHEN (d.deliveries = 0) THEN 'pending'::text
+            WHEN d.delivered THEN 'delivered'::text
+            WHEN d.sent THEN 'sent'::text
+            WHEN d.sending THEN 'sending'::text
+            WHEN d.retrying THEN 'retrying'::text
+            WHEN d.waiting THEN 'queued'::text
+            WHEN d.all_cancelled THEN 'cancelled'::text
+            WHEN d.all_suppressed THEN 'suppressed'::text
+            WHEN d.all_expired THEN 'expired'::text
+            ELSE 'failed'::text
+        END) AS status,
+    n.reason,
+    n.type,
+    n.category,
+    (ARRAY['LOW'::text, 'NORMAL'::text, 'HIGH'::text, 'CRITICAL'::text])[(n.priority + 1)] AS priority,
+    n.channels,
+    n.template,
+    n.recipient_type,
+    n.recipient_id,
+    n.locale,
+    n.timezone,
+    n.event_id,
+    n.correlation_id,
+    n.created_at,
+    n.scheduled_at,
+    n.expires_at,
+    d.first_sent_at,
+    d.first_delivered_at,
+    (EXTRACT(epoch FROM (d.first_sent_at - GREATEST(n.created_at, n.scheduled_at))))::double precision AS seconds_to_sent,
+    d.deliveries
+   FROM (carillon.notifications n
+     CROSS JOIN LATERAL ( SELECT count(*) AS deliveries,
+            COALESCE(bool_or((d_1.state = 'delivered'::carillon.delivery_state)), false) AS delivered,
+            COALESCE(bool_or((d_1.state = 'sent'::carillon.delivery_state)), false) AS sent,
+            COALESCE(bool_or((d_1.state = 'sending'::carillon.delivery_state)), false) AS sending,
+            COALESCE(bool_or((d_1.state = 'retrying'::carillon.delivery_state)), false) AS retrying,
+            COALESCE(bool_or((d_1.state = ANY (ARRAY['queued'::carillon.delivery_state, 'held'::carillon.delivery_state]))), false) AS waiting,
+            COALESCE(bool_and((d_1.state = 'cancelled'::carillon.delivery_state)), false) AS all_cancelled,
+            COALESCE(bool_and((d_1.state = 'suppressed'::carillon.delivery_state)), false) AS all_suppressed,
+            COALESCE(bool_and((d_1.state = 'expired'::carillon.delivery_state)), false) AS all_expired,
+            COALESCE(min(d_1.sent_at) FILTER (WHERE (d_1.channel <> 'audit'::carillon.channel)), min(d_1.sent_at)) AS first_sent_at,
+            min(d_1.delivered_at) AS first_delivered_at
+           FROM carillon.deliveries d_1
+          WHERE ((d_1.tenant_id = n.tenant_id) AND (d_1.id > n.id) AND (d_1.id <= carillon.last_id_of(n.id)))) d);
 create view carillon.partitions as
  SELECT t.name AS table_name,
     (c.relname)::text AS partition_name,
@@ -336,6 +426,7 @@ create function carillon.new_intent_id(at timestamp with time zone) returns uuid
 create function carillon.notification_id(intent_id uuid, ordinal integer) returns uuid -- immutable
 create function carillon.notification_id_of(id uuid) returns uuid -- immutable
 create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns uuid -- volatile security definer
+create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 
 -- grants on tables and views
 grant insert, select, update on carillon.api_keys to carillon_api;
@@ -351,6 +442,12 @@ grant select on carillon.deliveries to carillon_api;
 grant delete, insert, select, update on carillon.deliveries to carillon_worker;
 grant select on carillon.delivery_attempts to carillon_api;
 grant delete, insert, select, update on carillon.delivery_attempts to carillon_worker;
+grant select on carillon.delivery_facts to carillon_analyst;
+grant select on carillon.delivery_facts to carillon_api;
+grant select on carillon.delivery_stats_daily to carillon_analyst;
+grant select on carillon.delivery_stats_daily to carillon_api;
+grant select on carillon.failure_reasons_daily to carillon_analyst;
+grant select on carillon.failure_reasons_daily to carillon_api;
 grant select on carillon.feed_cursors to carillon_api;
 grant delete, insert, select, update on carillon.feed_cursors to carillon_worker;
 grant select on carillon.idempotency_keys to carillon_api;
@@ -364,6 +461,8 @@ grant select on carillon.intents to carillon_api;
 grant delete, insert, select, update on carillon.intents to carillon_worker;
 grant select on carillon.migrations to carillon_api;
 grant select on carillon.migrations to carillon_worker;
+grant select on carillon.notification_facts to carillon_analyst;
+grant select on carillon.notification_facts to carillon_api;
 grant insert, select on carillon.notifications to carillon_api;
 grant delete, insert, select, update on carillon.notifications to carillon_worker;
 grant select on carillon.partitioned_tables to carillon_api;
@@ -410,3 +509,4 @@ grant execute on function carillon.new_intent_id to carillon_api, carillon_worke
 grant execute on function carillon.notification_id to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notification_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notify to carillon_api, carillon_caller;
+grant execute on function carillon.replay_dead_letters to carillon_api, carillon_worker;

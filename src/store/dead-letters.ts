@@ -42,3 +42,20 @@ export async function pageDeadLetters(on: Queryable, tenantId: string, page: Dea
     page.limit,
   ])
 }
+
+const replaySql: Statement = {
+  name: 'dead_letters_replay',
+  text: 'select id from carillon.replay_dead_letters($1::uuid, $2::uuid[], $3, $4::timestamptz) as id',
+}
+
+/** Puts dead letters back to wait for sending; gives those that were open. See sql/api/40_replay_dead_letters.sql. */
+export async function replayDeadLetters(
+  on: Queryable,
+  tenantId: string,
+  deliveryIds: readonly string[],
+  by: string,
+  now: Date,
+): Promise<string[]> {
+  const rows = await run<{ id: string }>(on, replaySql, [tenantId, deliveryIds, by, now])
+  return rows.map(({ id }) => id)
+}

@@ -1,9 +1,10 @@
-import { notificationIdOf } from '../../domain/ids.ts'
-import { type DeadLetterRow, pageDeadLetters } from '../../store/dead-letters.ts'
+import { isId, notificationIdOf } from '../../domain/ids.ts'
+import { type DeadLetterRow, pageDeadLetters, replayDeadLetters } from '../../store/dead-letters.ts'
 import { builder } from './builder.ts'
 import { type Connection, PageInfo, PaginationInput, pageWindow, toConnection } from './connection.ts'
 import { asCaller, requireScope } from './context.ts'
 import { decodePlaceCursor, encodePlaceCursor } from './cursors.ts'
+import { fault } from './errors.ts'
 import { Notification } from './notification-type.ts'
 import { ChannelEnum } from './scalars.ts'
 
@@ -56,6 +57,26 @@ builder.queryField('deadLetters', (t) =>
         }),
       )
       return toConnection(rows, window, (row) => encodePlaceCursor(row.place, row.delivery_id))
+    },
+  }),
+)
+
+const maxReplayed = 1_000
+
+builder.mutationField('replayDeadLetters', (t) =>
+  t.idList({
+    description:
+      'Sends dead letters once more, by their delivery ids; answers with those that were waiting. At most 1000.',
+    args: { ids: t.arg.idList({ required: true }) },
+    resolve: (_root, args, context) => {
+      requireScope(context, 'manage')
+      if (args.ids.length > maxReplayed) {
+        throw fault('BAD_USER_INPUT', `ids must be at most ${maxReplayed}`, { path: ['ids'] })
+      }
+      const ids = args.ids.map((id) => id.toLowerCase()).filter(isId)
+      const { tenantId, keyId } = context.principal
+      const now = context.services.clock.now()
+      return asCaller(context, (trx) => replayDeadLetters(trx, tenantId, ids, `key ${keyId}`, now))
     },
   }),
 )

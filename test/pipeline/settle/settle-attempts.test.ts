@@ -5,6 +5,8 @@ import { deliveryId, notificationId } from '../../../src/domain/ids.ts'
 import type { Message } from '../../../src/domain/message.ts'
 import type { AttemptOutcome } from '../../../src/domain/outcome.ts'
 import { createSlots } from '../../../src/pipeline/send/send-all.ts'
+import { asTenants } from '../../../src/platform/db.ts'
+import { replayDeadLetters } from '../../../src/store/dead-letters.ts'
 import { type DeliverDeps, deliver } from '../../../src/workers/deliver.ts'
 import { createWorld, type World, waitingJobs } from '../../support/world.ts'
 
@@ -105,6 +107,30 @@ test('after the last retry the delivery is a dead letter', async () => {
   ])
   assert.deepEqual(letters, [{ reason: 'transient', attempts: 3, state: 'open' }])
   assert.deepEqual((await eventsOf(id)).slice(-2), ['notification.email.failed', 'notification.dead_lettered'])
+})
+
+test('a replayed dead letter waits again with a job of its own, and is sent; one that is not open stays', async () => {
+  const id = deliveryId(await planned(), 'email')
+  await deliver(chunk([id]), worker({ email: () => permanent }))
+  const before = (await waitingJobs(world, 'deliver-email-bulk')).length
+  const replay = () =>
+    asTenants(world.api, [world.tenant], (trx) =>
+      replayDeadLetters(trx, world.tenant, [id], 'a test', world.clock.now()),
+    )
+  assert.deepEqual(await replay(), [id])
+  assert.deepEqual(await replay(), [])
+  assert.equal((await stateOf(id))?.state, 'queued')
+  assert.equal((await waitingJobs(world, 'deliver-email-bulk')).length, before + 1)
+  await deliver(chunk([id]), worker({ email: () => accepted }))
+  assert.equal((await stateOf(id))?.state, 'sent')
+  const [letter] = await world.rows('select state, resolved_by from carillon.dead_letters where delivery_id = $1', [id])
+  assert.deepEqual(letter, { state: 'replayed', resolved_by: 'a test' })
+  await assert.rejects(
+    asTenants(world.api, [world.otherTenant], (trx) =>
+      replayDeadLetters(trx, world.tenant, [id], 'x', world.clock.now()),
+    ),
+    (error: { code?: string }) => error.code === '42501',
+  )
 })
 
 test('a permanent refusal is a dead letter at once, with its reason', async () => {
