@@ -1,4 +1,4 @@
--- Mark events that no rule wanted: $1 tenant, $2 [{id, event_id, data}], $3 least id, $4 greatest id, $5 now.
+-- Mark events that no rule wanted: $1 tenant, $2 [{id, event_id, data}], $3 least id, $4 greatest id, $5 now, $6 ids.
 -- Called by: pipeline/match/match-intents.ts, in the transaction that plans the chunk.
 -- Guard:     outcome is null; an intent that was marked before is left alone, and no second event is appended.
 with input as materialized (
@@ -6,7 +6,7 @@ with input as materialized (
 ), marked as (
   update carillon.intents i set outcome = 'unmatched'
   from input r
-  where i.tenant_id = $1::uuid and i.id = r.id and i.id between $3::uuid and $4::uuid and i.outcome is null
+  where i.tenant_id = $1::uuid and i.id = any ($6::uuid[]) and i.id = r.id and i.id between $3::uuid and $4::uuid and i.outcome is null
   returning i.id
 )
 insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)

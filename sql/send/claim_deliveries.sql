@@ -4,8 +4,7 @@
 --            'sending', writes that attempt down as unknown, and marks the new one as a possible duplicate.
 -- Index:     deliveries_pkey. Locks: the rows claimed, in id order, SKIP LOCKED.
 with due as materialized (
-  select d.id, d.state, d.attempt, d.channel, d.updated_at,
-         d.state = 'sending' or d.reason is not distinct from 'outcome_unknown' as possible_duplicate
+  select d.id, d.state, d.attempt, d.channel, d.updated_at
   from carillon.deliveries d
   where d.tenant_id = $1::uuid and d.id = any ($2::uuid[]) and d.id between $3::uuid and $4::uuid
     and (d.state in ('queued', 'retrying') or ($6::boolean and d.state = 'sending'))
@@ -17,8 +16,9 @@ with due as materialized (
   from due u where u.state = 'sending'
   on conflict do nothing
 )
+-- By an array, not by a join: without statistics the planner would compare every row with every other.
 update carillon.deliveries d
-set state = 'sending', attempt = d.attempt + 1, next_attempt_at = null, reason = null, updated_at = $5::timestamptz
-from due u
-where d.tenant_id = $1::uuid and d.id = u.id and d.id between $3::uuid and $4::uuid
-returning d.id, d.channel::text as channel, d.attempt, d.address, d.priority, u.possible_duplicate
+set state = 'sending', attempt = d.attempt + 1, next_attempt_at = null, updated_at = $5::timestamptz,
+    reason = case when d.state = 'sending' or d.reason = 'outcome_unknown' then 'possible_duplicate' end
+where d.tenant_id = $1::uuid and d.id = any (array(select u.id from due u)) and d.id between $3::uuid and $4::uuid
+returning d.id, d.channel::text as channel, d.attempt, d.address, d.priority, d.reason is not null as possible_duplicate

@@ -1,7 +1,7 @@
--- Settle a flush of attempts: $1 tenant, $2 rows, $3 least delivery id, $4 greatest, $5 now.
+-- Settle a flush of attempts: $1 tenant, $2 rows, $3 least delivery id, $4 greatest, $5 now, $6 delivery ids.
 -- Called by: pipeline/settle/settle-attempts.ts, in the transaction that also enqueues retries and writes the inbox.
 -- Guard:     state = 'sending' and attempt matches; a row that does not is a lost claim, and nothing is written for it.
--- Index:     deliveries_pkey. Locks: the rows named, in id order.
+-- Index:     deliveries_pkey. Locks: the rows named, in id order. Wants beginOverSets (platform/db.ts).
 -- Returns the deliveries settled.
 with input as materialized (
   select r.*
@@ -16,7 +16,7 @@ with input as materialized (
       sent_at = case when r.state = 'sent' then $5::timestamptz end,
       attempt = case when r.tried then d.attempt else d.attempt - 1 end, updated_at = $5::timestamptz
   from input r
-  where d.tenant_id = $1::uuid and d.id = r.delivery_id and d.id between $3::uuid and $4::uuid
+  where d.tenant_id = $1::uuid and d.id = any ($6::uuid[]) and d.id = r.delivery_id and d.id between $3::uuid and $4::uuid
     and d.state = 'sending' and d.attempt = r.attempt
   returning d.id
 ), tried as (

@@ -43,8 +43,18 @@ export function kyselyOn<Schema>(pool: pg.Pool): Kysely<Schema> {
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 
+/**
+ * Begins a transaction whose statements join a set that was passed in with a table's rows. On a partition without
+ * statistics the planner takes either side for one row, and would compare every row with every other.
+ */
+export const beginOverSets = 'begin; set local enable_nestloop = off'
+
 /** Runs `work` in one transaction on one connection. The connection is dropped if even the rollback fails. */
-export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (trx: pg.PoolClient) => Promise<T>,
+  begin: 'begin' | typeof beginOverSets = 'begin',
+): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
   // A connection that dies between two statements says so here; the next statement rejects.
@@ -53,7 +63,7 @@ export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient)
   }
   client.on('error', onError)
   try {
-    await client.query('begin')
+    await client.query(begin)
     const result = await work(client)
     await client.query('commit')
     return result

@@ -7,7 +7,7 @@ import { markUnmatched, matchIntents } from '../pipeline/match/match-intents.ts'
 import { permit } from '../pipeline/permit/permit.ts'
 import { type PlanSettings, planNotifications } from '../pipeline/plan/plan-notifications.ts'
 import type { Clock } from '../platform/clock.ts'
-import { inTransaction } from '../platform/db.ts'
+import { beginOverSets, inTransaction } from '../platform/db.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import { enqueue } from '../queue/enqueue.ts'
 import { type Chunk, intentsQueue } from '../queue/queues.ts'
@@ -39,17 +39,21 @@ export async function processIntents(chunk: Chunk, on: ProcessIntentsDeps): Prom
   )
   const decided = permit(addressees, on.catalogue, on.gates, now)
 
-  const woken = await inTransaction(on.pool, async (trx) => {
-    await markUnmatched(trx, unmatched, on.ids, now)
-    const queues = await planNotifications(trx, chunk.tenant_id, decided, on.ids, on.plan, now)
-    const priorities = new Map(intents.map(({ id, priority }) => [id, priority]))
-    const goingOn = continuations.map(({ intentId, after }) => {
-      const priority = priorities.get(intentId) ?? 0
-      const data = { tenant_id: chunk.tenant_id, ids: [intentId], after }
-      return { queue: intentsQueue(laneOf(priority)), data, priority }
-    })
-    await enqueue(trx, goingOn)
-    return [...queues, ...goingOn.map(({ queue }) => queue)]
-  })
+  const woken = await inTransaction(
+    on.pool,
+    async (trx) => {
+      await markUnmatched(trx, unmatched, on.ids, now)
+      const queues = await planNotifications(trx, chunk.tenant_id, decided, on.ids, on.plan, now)
+      const priorities = new Map(intents.map(({ id, priority }) => [id, priority]))
+      const goingOn = continuations.map(({ intentId, after }) => {
+        const priority = priorities.get(intentId) ?? 0
+        const data = { tenant_id: chunk.tenant_id, ids: [intentId], after }
+        return { queue: intentsQueue(laneOf(priority)), data, priority }
+      })
+      await enqueue(trx, goingOn)
+      return [...queues, ...goingOn.map(({ queue }) => queue)]
+    },
+    beginOverSets,
+  )
   for (const queue of woken) on.wake(queue)
 }

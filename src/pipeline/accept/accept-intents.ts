@@ -45,9 +45,10 @@ export async function acceptIntents(
     now,
     `${keyTtlMs} milliseconds`,
   ])
-  const inOrder: AcceptAnswer[] = new Array(intents.length)
-  for (const { ord, status, intent_id } of answers) inOrder[ord] = { status, intentId: intent_id }
-  const missing = inOrder.findIndex((answer) => answer === undefined)
-  if (answers.length < intents.length || missing >= 0) throw new Error('accept_intents left an intent unanswered')
-  return inOrder
+  const byOrd = new Map(answers.map(({ ord, status, intent_id }) => [ord, { status, intentId: intent_id }]))
+  return intents.map((_, ord) => {
+    const answer = byOrd.get(ord)
+    if (!answer) throw new Error('accept_intents left an intent unanswered')
+    return answer
+  })
 }

@@ -38,5 +38,5 @@ export async function markUnmatched(
     data: { type: intent.type, correlation_id: intent.correlationId, traceparent: intent.traceparent },
   }))
   const all = rows.map((row) => row.id).sort()
-  await run(trx, unmatchedSql, [unmatched[0]!.tenantId, JSON.stringify(rows), all[0], all.at(-1), now])
+  await run(trx, unmatchedSql, [unmatched[0]!.tenantId, JSON.stringify(rows), all[0], all.at(-1), now, all])
 }

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { Channel } from '../../domain/channel.ts'
 import { laneOf } from '../../domain/priority.ts'
 import type { RetryPolicy } from '../../domain/retry-policy.ts'
-import { inTransaction, run, statement } from '../../platform/db.ts'
+import { beginOverSets, inTransaction, run, statement } from '../../platform/db.ts'
 import { enqueue, type NewJob } from '../../queue/enqueue.ts'
 import { deliveriesQueue } from '../../queue/queues.ts'
 import { recordInbox } from './record-inbox.ts'
@@ -43,20 +43,30 @@ export async function settleAttempts(
   const rows = steps.map(({ finished, step }) => settlementRow(finished, step, ids))
   const deliveryIds = flush.map(({ item }) => item.claim.deliveryId).sort()
 
-  return inTransaction(pool, async (trx) => {
-    const bounds = [deliveryIds[0], deliveryIds.at(-1)]
-    const done = await run<{ id: string }>(trx, settleSql, [tenantId, JSON.stringify(rows), ...bounds, now])
-    const held = new Set(done.map(({ id }) => id))
-    const settled = steps.filter(({ finished }) => held.has(finished.item.claim.deliveryId))
+  return inTransaction(
+    pool,
+    async (trx) => {
+      const bounds = [deliveryIds[0], deliveryIds.at(-1)]
+      const done = await run<{ id: string }>(trx, settleSql, [
+        tenantId,
+        JSON.stringify(rows),
+        ...bounds,
+        now,
+        deliveryIds,
+      ])
+      const held = new Set(done.map(({ id }) => id))
+      const settled = steps.filter(({ finished }) => held.has(finished.item.claim.deliveryId))
 
-    const ending = (state: Step['state']) =>
-      settled.filter(({ step }) => step.state === state).map(({ finished }) => finished)
-    await recordInbox(trx, tenantId, ending('sent'), now)
-    await releaseFallbacks(trx, tenantId, [...ending('failed'), ...ending('expired')], ids, now)
-    await disableGoneEndpoints(trx, tenantId, ending('failed'), now)
-    await enqueue(trx, nextJobs(tenantId, settled))
-    return settled
-  })
+      const ending = (state: Step['state']) =>
+        settled.filter(({ step }) => step.state === state).map(({ finished }) => finished)
+      await recordInbox(trx, tenantId, ending('sent'), now)
+      await releaseFallbacks(trx, tenantId, [...ending('failed'), ...ending('expired')], ids, now)
+      await disableGoneEndpoints(trx, tenantId, ending('failed'), now)
+      await enqueue(trx, nextJobs(tenantId, settled))
+      return settled
+    },
+    beginOverSets,
+  )
 }
 
 async function disableGoneEndpoints(

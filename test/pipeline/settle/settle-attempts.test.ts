@@ -5,7 +5,7 @@ import { deliveryId, notificationId } from '../../../src/domain/ids.ts'
 import type { Message } from '../../../src/domain/message.ts'
 import type { AttemptOutcome } from '../../../src/domain/outcome.ts'
 import { createSlots } from '../../../src/pipeline/send/send-all.ts'
-import { asTenants } from '../../../src/platform/db.ts'
+import { asTenants, beginOverSets, statement } from '../../../src/platform/db.ts'
 import { replayDeadLetters } from '../../../src/store/dead-letters.ts'
 import { type DeliverDeps, deliver } from '../../../src/workers/deliver.ts'
 import { createWorld, type World, waitingJobs } from '../../support/world.ts'
@@ -340,19 +340,21 @@ test('a template is rendered per channel; a missing value fails its delivery by 
   assert.equal((await attemptsOf(bad))[0]?.detail, 'template shipped: a value is missing')
 })
 
-test('claiming and settling look deliveries up by their primary key', async () => {
-  for (const name of ['send/claim_deliveries', 'settle/settle_attempts'] as const) {
-    const { statement } = await import('../../../src/platform/db.ts')
-    const parameters = name.startsWith('send')
-      ? `('${world.tenant}', '{}', '00000000-0000-7000-8000-000000000000', 'ffffffff-ffff-7fff-bfff-ffffffffffff', now(), true)`
-      : `('${world.tenant}', '[]', '00000000-0000-7000-8000-000000000000', 'ffffffff-ffff-7fff-bfff-ffffffffffff', now())`
+test('claiming and settling find deliveries by primary key, and never compare every row with every other', async () => {
+  const ids = Array.from({ length: 500 }, () => deliveryId(notificationId(world.ids.intentId(), 1), 'email'))
+  const bounds = `'${ids[0]}', '${ids.at(-1)}'`
+  const array = `'{${ids.join()}}'`
+  for (const [name, parameters] of [
+    ['send/claim_deliveries', `'${world.tenant}', ${array}, ${bounds}, now(), true`],
+    ['settle/settle_attempts', `'${world.tenant}', '[]', ${bounds}, now(), ${array}`],
+  ] as const) {
     const client = await world.admin.connect()
     try {
-      await client.query(`set enable_seqscan = off; prepare planned as ${statement(name).text}`)
-      const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain execute planned ${parameters}`)
+      await client.query(`set role carillon_worker; ${beginOverSets}; prepare planned as ${statement(name).text}`)
+      const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain execute planned (${parameters})`)
       const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
       assert.match(plan, /Index Scan using deliveries_\d+_pkey/, plan)
-      assert.doesNotMatch(plan, /Seq Scan on deliveries_/, plan)
+      assert.doesNotMatch(plan, /Seq Scan on deliveries_|Join Filter: \(d_1\.id/, plan)
     } finally {
       client.release(true)
     }
