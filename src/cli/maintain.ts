@@ -1,0 +1,29 @@
+import { Command } from 'commander'
+import { readConfig } from '../config/config.ts'
+import { maintainPartitions } from '../maintenance/partitions.ts'
+import { systemClock } from '../platform/clock.ts'
+import { type CommandContext, speaking } from './command-context.ts'
+import { findDatabase, requireMigrated, withPool } from './database.ts'
+
+export function maintainCommand(context: CommandContext): Command {
+  const command = new Command('maintain').description(
+    'Make the partitions ahead and drop those past their retention. Workers do it every hour by themselves.',
+  )
+  return speaking(command, context, async (terminal) => {
+    const config = readConfig()
+    const databaseUrl = await findDatabase(config)
+    terminal.progress('maintaining partitions')
+    await requireMigrated(databaseUrl)
+    const report = await withPool(databaseUrl, 'carillon_worker', (pool) =>
+      maintainPartitions(pool, context.app.maintenanceSettings(config), systemClock.now()),
+    )
+    terminal.endProgress()
+    terminal.document(report)
+    for (const name of report.made) terminal.line(`made     ${name}`)
+    for (const name of report.dropped) terminal.line(`dropped  ${name}`)
+    for (const { partition, because } of report.kept) terminal.line(`kept     ${partition}: ${because}`)
+    terminal.line(
+      `${report.made.length} made, ${report.dropped.length} dropped, ${report.kept.length} kept past their time.`,
+    )
+  })
+}
