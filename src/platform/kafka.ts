@@ -1,8 +1,8 @@
-import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Admin, CompressionTypes, Kafka, type LogEntry, logLevel, type Producer } from 'kafkajs'
 import type { Logger } from 'pino'
 import { OperationalError } from './errors.ts'
+import { tameRequestQueue } from './kafkajs-request-queue.ts'
 
 export interface KafkaMessage {
   topic: string
@@ -275,32 +275,4 @@ async function sayGoodbye(disconnect: () => Promise<void>): Promise<void> {
 function logTo(logger: Pick<Logger, 'debug'>): (entry: LogEntry) => void {
   return ({ namespace, label, log: { message, timestamp: _, logger: __, stack: ___, ...detail } }) =>
     logger.debug({ kafkajs: namespace, label, ...detail }, message)
-}
-
-interface RequestQueue {
-  pending: unknown[]
-  throttledUntil: number
-  throttleCheckTimeoutId: NodeJS.Timeout | null
-  checkPendingRequests(): void
-  scheduleCheckPendingRequests(): void
-}
-
-/**
- * The method that kafkajs 2.2.4 gets wrong, put right: a check is due only while requests wait, and never before now.
- * Its own one arms a timer with a negative time whenever nothing waits, and does so again each time the timer fires.
- */
-function tameRequestQueue(): void {
-  const require = createRequire(import.meta.url)
-  if (require('kafkajs/package.json').version !== '2.2.4') return
-  const queue: { prototype: RequestQueue } = require('kafkajs/src/network/requestQueue')
-  queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
-    if (this.pending.length === 0 || this.throttleCheckTimeoutId) return
-    this.throttleCheckTimeoutId = setTimeout(
-      () => {
-        this.throttleCheckTimeoutId = null
-        this.checkPendingRequests()
-      },
-      Math.max(10, this.throttledUntil - Date.now()),
-    )
-  }
 }

@@ -30,6 +30,7 @@ const nothing: Record<string, [query: string, expected: object]> = {
   recipient: [`{ recipient(id: "ann") { id } }`, { recipient: null }],
   webhookEndpoints: [`{ webhookEndpoints { id } }`, { webhookEndpoints: [] }],
   deadLetters: [`{ deadLetters { nodes { deliveryId } } }`, { deadLetters: { nodes: [] } }],
+  replayDeadLetters: [`mutation { replayDeadLetters(ids: ["${id}"]) }`, { replayDeadLetters: [] }],
   markAllNotificationsRead: [`mutation { markAllNotificationsRead(userId: "ann") }`, { markAllNotificationsRead: 0 }],
 }
 

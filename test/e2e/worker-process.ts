@@ -18,7 +18,13 @@ const provider = (channel: 'email' | 'webhook'): Provider => ({
   close: async () => {},
 })
 const app = await startApp({
-  config: readConfig({ NODE_ENV: 'test', PORT: '0', DATABASE_URL: databaseUrl, SHUTDOWN_TIMEOUT: '5s', SEND_CONCURRENCY: '20' }),
+  config: readConfig({
+    NODE_ENV: 'test',
+    PORT: '0',
+    DATABASE_URL: databaseUrl,
+    SHUTDOWN_TIMEOUT: '5s',
+    SEND_CONCURRENCY: '20',
+  }),
   databaseUrl,
   role: 'worker',
   logger: createLogger('error'),
