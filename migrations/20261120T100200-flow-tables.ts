@@ -112,7 +112,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       xid xid8 not null default pg_current_xact_id(),
       type text not null,
       at timestamptz not null,
-      data jsonb not null,
+      data json not null,
       primary key (tenant_id, subject_id, id)
     ) partition by range (id)`.execute(db)
   await sql`create index status_events_feed on carillon.status_events (xid, id)`.execute(db)
@@ -122,7 +122,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       tenant_id uuid not null,
       id uuid not null,
       at timestamptz not null,
-      line jsonb not null,
+      line json not null,
       primary key (tenant_id, id)
     ) partition by range (id)`.execute(db)
 

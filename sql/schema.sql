@@ -21,7 +21,7 @@ create table carillon.audit_log (
   tenant_id uuid not null,
   id uuid not null,
   at timestamp with time zone not null,
-  line jsonb not null,
+  line json not null,
   constraint audit_log_pkey PRIMARY KEY (tenant_id, id)
 ) partition by RANGE (id);
 create table carillon.contact_points (
@@ -218,7 +218,7 @@ create table carillon.status_events (
   xid xid8 not null default pg_current_xact_id(),
   type text not null,
   at timestamp with time zone not null,
-  data jsonb not null,
+  data json not null,
   constraint status_events_pkey PRIMARY KEY (tenant_id, subject_id, id)
 ) partition by RANGE (id);
 create table carillon.templates (

@@ -1,6 +1,7 @@
 -- Accept a batch of intents: dedupe by idempotency key, write the intents, append their events, enqueue their planning.
 --   p_rows: [{"ord", "tenant_id", "id", "kind", "type", "priority", "category", "idempotency_key", "event_id", "correlation_id",
---           "traceparent", "source", "scheduled_at", "expires_at", "recipients", "payload"}], validated by the caller.
+--           "traceparent", "source", "scheduled_at", "expires_at", "recipients", "payload", "told_id", "told"}], validated by
+--           the caller; told_id and told are the id and the data of the status event.
 --   p_key_ttl: how long a key is remembered; it is kept that long, and at most an hour longer.
 -- Returns one row per input row: accepted, duplicate (with the first answer's intent) or conflict (same key, other payload).
 -- Called by: pipeline/accept/accept-intents.ts and carillon.notify. Keys are inserted in order, so two batches cannot deadlock.
@@ -18,11 +19,9 @@ declare
   statuses text[];
   intent_ids uuid[];
   planning json;
+  asked int;
+  foreign_rows int;
 begin
-  if exists (select from json_to_recordset(p_rows) as r (tenant_id uuid) where r.tenant_id <> all (tenants)) then
-    raise exception 'the batch holds intents of a tenant that this session may not act for' using errcode = 'insufficient_privilege';
-  end if;
-
   with input as materialized (
     select r.*,
            case when r.idempotency_key is not null then
@@ -31,7 +30,7 @@ begin
            end as payload_hash
     from json_to_recordset(p_rows) as r (ord int, tenant_id uuid, id uuid, kind text, type text, priority smallint, category text,
       idempotency_key text, event_id text, correlation_id text, traceparent text, source text, scheduled_at timestamptz,
-      expires_at timestamptz, recipients int, payload jsonb)
+      expires_at timestamptz, recipients int, payload jsonb, told_id uuid, told json)
   ), seen as ( -- keys of earlier days that are still alive
     select i.ord, k.intent_id, k.payload_hash = i.payload_hash as same
     from input i
@@ -59,9 +58,7 @@ begin
     from fresh f
   ), told as (
     insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-    select f.tenant_id, f.id, carillon.new_id(p_now), 'notification.intent.received', p_now,
-      jsonb_strip_nulls(jsonb_build_object('kind', f.kind, 'type', f.type, 'source', f.source, 'event_id', f.event_id,
-        'idempotency_key', f.idempotency_key, 'correlation_id', f.correlation_id, 'traceparent', f.traceparent))
+    select f.tenant_id, f.id, f.told_id, 'notification.intent.received', p_now, f.told
     from fresh f
   ), chunks as (
     select json_agg(json_build_object('queue', c.queue, 'data', c.data, 'priority', c.priority, 'start_after', c.start_after)) as jobs
@@ -74,20 +71,24 @@ begin
       group by p.tenant_id, p.priority, p.scheduled_at, p.page
     ) c
   )
-  select array_agg(a.ord), array_agg(a.status), array_agg(a.intent_id), (select c.jobs from chunks c)
-    into ords, statuses, intent_ids, planning
+  select array_agg(a.ord), array_agg(a.status), array_agg(a.intent_id), (select c.jobs from chunks c),
+         (select count(*) from input), (select count(*) from input i where i.tenant_id <> all (tenants))
+    into ords, statuses, intent_ids, planning, asked, foreign_rows
   from (
     select f.ord, 'accepted' as status, f.id as intent_id from fresh f
     union all
     select s.ord, case when s.same then 'duplicate' else 'conflict' end, s.intent_id from seen s
   ) a;
 
+  if foreign_rows > 0 then
+    raise exception 'the batch holds intents of a tenant that this session may not act for' using errcode = 'insufficient_privilege';
+  end if;
   if planning is not null then
     perform carillon.enqueue(planning);
   end if;
   return query select * from unnest(ords, statuses, intent_ids);
 
-  if coalesce(cardinality(ords), 0) < json_array_length(p_rows) then
+  if coalesce(cardinality(ords), 0) < asked then
     -- What is left met a key of today, perhaps of a transaction that has only just committed: look with fresh eyes.
     delete from carillon.idempotency_keys k
     using json_to_recordset(p_rows) as r (ord int, tenant_id uuid, id uuid, idempotency_key text)

@@ -129,6 +129,8 @@ begin
     'ord', 0, 'tenant_id', tenant_id, 'id', carillon.new_intent_id(now_at), 'kind', 'direct', 'type', type, 'priority', priority_value,
     'category', category, 'idempotency_key', idempotency_key, 'event_id', event_id, 'correlation_id', correlation_id,
     'traceparent', traceparent, 'source', 'sql', 'scheduled_at', scheduled_at, 'expires_at', expires_at, 'recipients', 1,
+    'told_id', carillon.new_id(now_at), 'told', json_strip_nulls(json_build_object('kind', 'direct', 'type', type, 'source', 'sql',
+      'event_id', event_id, 'idempotency_key', idempotency_key, 'correlation_id', correlation_id, 'traceparent', traceparent)),
     'payload', jsonb_strip_nulls(jsonb_build_object(
       'recipients', jsonb_build_array(recipient || jsonb_build_object('type', kind)),
       'channels', to_jsonb(lower(channels::text)::text[]), 'fallbackChannels', to_jsonb(lower(fallback_channels::text)::text[]),

@@ -2,7 +2,7 @@
 -- Called by: pipeline/match/match-intents.ts, in the transaction that plans the chunk.
 -- Guard:     outcome is null; an intent that was marked before is left alone, and no second event is appended.
 with input as materialized (
-  select r.* from json_to_recordset($2::json) as r (id uuid, event_id uuid, data jsonb)
+  select r.* from json_to_recordset($2::json) as r (id uuid, event_id uuid, data json)
 ), marked as (
   update carillon.intents i set outcome = 'unmatched'
   from input r

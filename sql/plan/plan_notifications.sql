@@ -26,12 +26,12 @@ with planned as (
 ), told as (
   insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
   select $1::uuid, r.subject_id, r.id, r.type, $6::timestamptz, r.data
-  from json_to_recordset($4::json) as r (notification_id uuid, subject_id uuid, id uuid, type text, data jsonb)
+  from json_to_recordset($4::json) as r (notification_id uuid, subject_id uuid, id uuid, type text, data json)
   where r.notification_id in (select p.id from planned p)
 ), audited as (
   insert into carillon.audit_log (tenant_id, id, at, line)
   select $1::uuid, r.id, $6::timestamptz, r.line
-  from json_to_recordset($5::json) as r (id uuid, line jsonb)
+  from json_to_recordset($5::json) as r (id uuid, line json)
   where r.id in (select p.id from planned p)
 )
 select d.id, d.channel::text as channel, d.priority

@@ -30,7 +30,7 @@ with input as materialized (
   insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
   select $1::uuid, r.delivery_id, e.id, e.type, $5::timestamptz, e.data
   from input r join settled s on s.id = r.delivery_id
-  cross join json_to_recordset(r.events) as e (id uuid, type text, data jsonb)
+  cross join json_to_recordset(r.events) as e (id uuid, type text, data json)
 ), dead as (
   insert into carillon.dead_letters (tenant_id, delivery_id, channel, reason, attempts, created_at)
   select $1::uuid, r.delivery_id, r.channel, r.reason, r.attempt, $5::timestamptz

@@ -16,7 +16,7 @@ interface Row extends Record<string, unknown> {
 export async function acceptIntents(
   on: Queryable,
   intents: readonly NewIntent[],
-  ids: { intentId(): string },
+  ids: { intentId(): string; id(): string },
   now: Date,
   keyTtlMs: number,
 ): Promise<AcceptAnswer[]> {
@@ -37,6 +37,16 @@ export async function acceptIntents(
     expires_at: intent.expiresAt,
     recipients: intent.payload.recipients?.length ?? 0,
     payload: intent.payload,
+    told_id: ids.id(),
+    told: {
+      kind: intent.kind,
+      type: intent.type,
+      source: intent.source,
+      event_id: intent.eventId,
+      idempotency_key: intent.idempotencyKey,
+      correlation_id: intent.correlationId,
+      traceparent: intent.traceparent,
+    },
   }))
   const tenants = [...new Set(intents.map((intent) => intent.tenantId))]
   const answers = await run<Row>(on, acceptSql, [
