@@ -47,10 +47,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     end
     $$`.execute(db)
 
-  // The daily partitions as they are: table, day, name.
+  // The daily partitions as they are: table, day, name. The case guards to_date, which the planner may call on any relation.
   await sql`
     create view carillon.partitions as
-      select t.name as table_name, c.relname::text as partition_name, to_date(right(c.relname, 8), 'YYYYMMDD') as day,
+      select t.name as table_name, c.relname::text as partition_name, case when c.relname ~ '_[0-9]{8}$' then to_date(right(c.relname, 8), 'YYYYMMDD') end as day,
              t.retention_days
       from carillon.partitioned_tables t
       join pg_inherits i on i.inhparent = ('carillon.' || t.name)::regclass

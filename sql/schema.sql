@@ -358,6 +358,7 @@ create view carillon.notification_facts with (security_invoker=true) as
     COALESCE((n.outcome)::text,
         CASE
             WHEN (d.deliveries = 0) THEN 'pending'::text
+            WHEN (d.only_audit IS NOT NULL) THEN d.only_audit
             WHEN d.delivered THEN 'delivered'::text
             WHEN d.sent THEN 'sent'::text
             WHEN d.sending THEN 'sending'::text
@@ -389,14 +390,18 @@ create view carillon.notification_facts with (security_invoker=true) as
     d.deliveries
    FROM (carillon.notifications n
      CROSS JOIN LATERAL ( SELECT count(*) AS deliveries,
-            COALESCE(bool_or((d_1.state = 'delivered'::carillon.delivery_state)), false) AS delivered,
-            COALESCE(bool_or((d_1.state = 'sent'::carillon.delivery_state)), false) AS sent,
-            COALESCE(bool_or((d_1.state = 'sending'::carillon.delivery_state)), false) AS sending,
-            COALESCE(bool_or((d_1.state = 'retrying'::carillon.delivery_state)), false) AS retrying,
-            COALESCE(bool_or((d_1.state = ANY (ARRAY['queued'::carillon.delivery_state, 'held'::carillon.delivery_state]))), false) AS waiting,
-            COALESCE(bool_and((d_1.state = 'cancelled'::carillon.delivery_state)), false) AS all_cancelled,
-            COALESCE(bool_and((d_1.state = 'suppressed'::carillon.delivery_state)), false) AS all_suppressed,
-            COALESCE(bool_and((d_1.state = 'expired'::carillon.delivery_state)), false) AS all_expired,
+                CASE
+                    WHEN bool_and((d_1.channel = 'audit'::carillon.channel)) THEN min((d_1.state)::text)
+                    ELSE NULL::text
+                END AS only_audit,
+            COALESCE(bool_or(((d_1.state = 'delivered'::carillon.delivery_state) AND (d_1.channel <> 'audit'::carillon.channel))), false) AS delivered,
+            COALESCE(bool_or(((d_1.state = 'sent'::carillon.delivery_state) AND (d_1.channel <> 'audit'::carillon.channel))), false) AS sent,
+            COALESCE(bool_or(((d_1.state = 'sending'::carillon.delivery_state) AND (d_1.channel <> 'audit'::carillon.channel))), false) AS sending,
+            COALESCE(bool_or(((d_1.state = 'retrying'::carillon.delivery_state) AND (d_1.channel <> 'audit'::carillon.channel))), false) AS retrying,
+            COALESCE(bool_or(((d_1.state = ANY (ARRAY['queued'::carillon.delivery_state, 'held'::carillon.delivery_state])) AND (d_1.channel <> 'audit'::carillon.channel))), false) AS waiting,
+            COALESCE(bool_and(((d_1.state = 'cancelled'::carillon.delivery_state) OR (d_1.channel = 'audit'::carillon.channel))), false) AS all_cancelled,
+            COALESCE(bool_and(((d_1.state = 'suppressed'::carillon.delivery_state) OR (d_1.channel = 'audit'::carillon.channel))), false) AS all_suppressed,
+            COALESCE(bool_and(((d_1.state = 'expired'::carillon.delivery_state) OR (d_1.channel = 'audit'::carillon.channel))), false) AS all_expired,
             COALESCE(min(d_1.sent_at) FILTER (WHERE (d_1.channel <> 'audit'::carillon.channel)), min(d_1.sent_at)) AS first_sent_at,
             min(d_1.delivered_at) AS first_delivered_at
            FROM carillon.deliveries d_1
@@ -404,7 +409,10 @@ create view carillon.notification_facts with (security_invoker=true) as
 create view carillon.partitions as
  SELECT t.name AS table_name,
     (c.relname)::text AS partition_name,
-    to_date("right"((c.relname)::text, 8), 'YYYYMMDD'::text) AS day,
+        CASE
+            WHEN (c.relname ~ '_[0-9]{8}$'::text) THEN to_date("right"((c.relname)::text, 8), 'YYYYMMDD'::text)
+            ELSE NULL::date
+        END AS day,
     t.retention_days
    FROM ((carillon.partitioned_tables t
      JOIN pg_inherits i ON ((i.inhparent = ((('carillon.'::text || t.name))::regclass)::oid)))

@@ -5,14 +5,15 @@
 coalesce(n.outcome::text, (
   select case
     when count(*) = 0 then 'pending'
-    when bool_or(d.state = 'delivered') then 'delivered'
-    when bool_or(d.state = 'sent') then 'sent'
-    when bool_or(d.state = 'sending') then 'sending'
-    when bool_or(d.state = 'retrying') then 'retrying'
-    when bool_or(d.state in ('queued', 'held')) then 'queued'
-    when bool_and(d.state = 'cancelled') then 'cancelled'
-    when bool_and(d.state = 'suppressed') then 'suppressed'
-    when bool_and(d.state = 'expired') then 'expired'
+    when bool_and(d.channel = 'audit') then min(d.state::text)
+    when bool_or(d.state = 'delivered' and d.channel <> 'audit') then 'delivered'
+    when bool_or(d.state = 'sent' and d.channel <> 'audit') then 'sent'
+    when bool_or(d.state = 'sending' and d.channel <> 'audit') then 'sending'
+    when bool_or(d.state = 'retrying' and d.channel <> 'audit') then 'retrying'
+    when bool_or(d.state in ('queued', 'held') and d.channel <> 'audit') then 'queued'
+    when bool_and(d.state = 'cancelled' or d.channel = 'audit') then 'cancelled'
+    when bool_and(d.state = 'suppressed' or d.channel = 'audit') then 'suppressed'
+    when bool_and(d.state = 'expired' or d.channel = 'audit') then 'expired'
     else 'failed'
   end
   from carillon.deliveries d

@@ -9,6 +9,7 @@ select n.tenant_id,
        carillon.intent_id_of(n.id) as intent_id,
        coalesce(n.outcome::text, case
          when d.deliveries = 0 then 'pending'
+         when d.only_audit is not null then d.only_audit
          when d.delivered then 'delivered'
          when d.sent then 'sent'
          when d.sending then 'sending'
@@ -41,14 +42,15 @@ select n.tenant_id,
 from carillon.notifications n
 cross join lateral (
   select count(*) as deliveries,
-         coalesce(bool_or(d.state = 'delivered'), false) as delivered,
-         coalesce(bool_or(d.state = 'sent'), false) as sent,
-         coalesce(bool_or(d.state = 'sending'), false) as sending,
-         coalesce(bool_or(d.state = 'retrying'), false) as retrying,
-         coalesce(bool_or(d.state in ('queued', 'held')), false) as waiting,
-         coalesce(bool_and(d.state = 'cancelled'), false) as all_cancelled,
-         coalesce(bool_and(d.state = 'suppressed'), false) as all_suppressed,
-         coalesce(bool_and(d.state = 'expired'), false) as all_expired,
+         case when bool_and(d.channel = 'audit') then min(d.state::text) end as only_audit,
+         coalesce(bool_or(d.state = 'delivered' and d.channel <> 'audit'), false) as delivered,
+         coalesce(bool_or(d.state = 'sent' and d.channel <> 'audit'), false) as sent,
+         coalesce(bool_or(d.state = 'sending' and d.channel <> 'audit'), false) as sending,
+         coalesce(bool_or(d.state = 'retrying' and d.channel <> 'audit'), false) as retrying,
+         coalesce(bool_or(d.state in ('queued', 'held') and d.channel <> 'audit'), false) as waiting,
+         coalesce(bool_and(d.state = 'cancelled' or d.channel = 'audit'), false) as all_cancelled,
+         coalesce(bool_and(d.state = 'suppressed' or d.channel = 'audit'), false) as all_suppressed,
+         coalesce(bool_and(d.state = 'expired' or d.channel = 'audit'), false) as all_expired,
          -- the audit line is written while planning, and reaches nobody
          coalesce(min(d.sent_at) filter (where d.channel <> 'audit'), min(d.sent_at)) as first_sent_at,
          min(d.delivered_at) as first_delivered_at

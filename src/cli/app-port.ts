@@ -8,7 +8,7 @@ export type AppRole = (typeof roles)[number]
 
 /** The service, as far as the command line runs it. */
 export interface RunningApp {
-  /** Where the API serves; undefined for roles without one. */
+  /** Where it serves: the API, or health and metrics alone; undefined where it serves nothing. */
   url?: string
   /** Takes nothing new, finishes or hands back what is under way, closes everything. */
   stop(): Promise<void>
@@ -17,5 +17,5 @@ export interface RunningApp {
 /** What main.ts hands to the commands: they know how to ask for the service, not how it is put together. */
 export interface AppPort {
   startApp(options: { config: Config; databaseUrl: string; role: AppRole; logger: Logger }): Promise<RunningApp>
-  maintenanceSettings(config: Config): { daysAhead: number; retention: Retention }
+  maintenanceSettings(config: Config): Promise<{ daysAhead: number; retention: Retention }>
 }

@@ -49,7 +49,8 @@ Durations are numbers with a unit: \`250ms\`, \`30s\`, \`5m\`, \`2h\`, \`1d\`. L
 ${rows.join('\n')}
 
 Tools that talk to a running service (\`carillon send\`, \`carillon stories\`) also read \`CARILLON_URL\` and
-\`CARILLON_API_KEY\`; without them they take what \`dev.json\` in \`CARILLON_DATA_DIR\` says. \`NO_COLOR\` turns colours off.`
+\`CARILLON_API_KEY\`; without them they take what \`dev.json\` in \`CARILLON_DATA_DIR\` says. \`NO_COLOR\` turns colours off.
+In development \`carillon start\` logs warnings and worse alone, unless \`LOG_LEVEL\` is set.`
 }
 
 function isSecret(name: FieldName): boolean {

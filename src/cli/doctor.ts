@@ -3,8 +3,6 @@ import { type Config, ConfigError, readConfig } from '../config/config.ts'
 import { systemClock } from '../platform/clock.ts'
 import { type CommandContext, speaking } from './command-context.ts'
 import type { Check } from './doctor/check.ts'
-import { checkDatabase } from './doctor/check-database.ts'
-import { checkDisk, checkKafka, checkMail } from './doctor/check-surroundings.ts'
 import { exitCodes } from './exit-codes.ts'
 import { shade, type Terminal } from './terminal.ts'
 
@@ -42,6 +40,9 @@ async function* examine(progress: (what: string) => void): AsyncIterable<Check> 
     }
     return
   }
+  // Loaded when they are wanted: no other command needs a mail or a Kafka client.
+  const { checkDatabase } = await import('./doctor/check-database.ts')
+  const { checkDisk, checkKafka, checkMail } = await import('./doctor/check-surroundings.ts')
   progress('asking the database')
   yield* checkDatabase(config, systemClock.now())
   progress('asking the mail server')

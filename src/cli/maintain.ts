@@ -14,8 +14,9 @@ export function maintainCommand(context: CommandContext): Command {
     const databaseUrl = await findDatabase(config)
     terminal.progress('maintaining partitions')
     await requireMigrated(databaseUrl)
+    const settings = await context.app.maintenanceSettings(config)
     const report = await withPool(databaseUrl, 'carillon_worker', (pool) =>
-      maintainPartitions(pool, context.app.maintenanceSettings(config), systemClock.now()),
+      maintainPartitions(pool, settings, systemClock.now()),
     )
     terminal.endProgress()
     terminal.document(report)

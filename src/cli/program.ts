@@ -20,16 +20,8 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string
 }
 
-/** Runs one command line and gives its exit code. */
-export async function runProgram(argv: readonly string[], app: AppPort): Promise<number> {
-  let exitCode: ExitCode = exitCodes.ok
-  const context: CommandContext = {
-    app,
-    streams: { out: process.stdout, err: process.stderr },
-    exitWith(code) {
-      exitCode = code
-    },
-  }
+/** The whole command line, with every command. */
+export function createProgram(context: CommandContext): Command {
   const program = new Command('carillon')
     .description('Rings e-mail, webhooks, inboxes and more from one Postgres database.')
     .version(version)
@@ -40,22 +32,35 @@ export async function runProgram(argv: readonly string[], app: AppPort): Promise
 Settings are environment variables: "carillon config" shows them all.
 Exit codes: 0 done; 1 failed; 69 the database is not available; 75 try again later; 78 a fault in the settings.`,
     )
-  for (const make of [
-    startCommand,
-    sendCommand,
-    storiesCommand,
-    doctorCommand,
-    migrateCommand,
-    maintainCommand,
-    tenantsCommand,
-    keysCommand,
-    rolesCommand,
-    templatesCommand,
-    configCommand,
-  ]) {
-    program.addCommand(make(context))
-  }
+  for (const make of commands) program.addCommand(make(context))
   throwInsteadOfExit(program)
+  return program
+}
+
+const commands = [
+  startCommand,
+  sendCommand,
+  storiesCommand,
+  doctorCommand,
+  migrateCommand,
+  maintainCommand,
+  tenantsCommand,
+  keysCommand,
+  rolesCommand,
+  templatesCommand,
+  configCommand,
+]
+
+/** Runs one command line and gives its exit code. */
+export async function runProgram(argv: readonly string[], app: AppPort): Promise<number> {
+  let exitCode: ExitCode = exitCodes.ok
+  const program = createProgram({
+    app,
+    streams: { out: process.stdout, err: process.stderr },
+    exitWith(code) {
+      exitCode = code
+    },
+  })
   process.stdout.on('error', endOnBrokenPipe)
 
   try {

@@ -36,7 +36,7 @@ When it serves, it prints a line "ready <url>".`,
   return speaking<StartOptions, []>(command, context, async (terminal, { role, logLevel, npmScript }) => {
     const config = settingsOf(logLevel)
     const production = config.NODE_ENV === 'production'
-    if (role === 'all' || role === 'api') await requireFreePort(config.HOST, config.PORT)
+    await requireFreePort(config.HOST, config.PORT)
     const closing = createClosing({
       patienceMs: config.SHUTDOWN_TIMEOUT + closingSlackMs,
       withParent: npmScript === 'start',

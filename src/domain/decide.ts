@@ -78,8 +78,9 @@ export function decide(request: Request, recipient: Recipient, settings: GateSet
     .map((channel, index) => gate(channel, index + 1))
     .filter((delivery) => delivery.state === 'held')
 
-  // Where no channel asked for can be used, the first fallback is used at once.
-  if (first.every((delivery) => delivery.state === 'suppressed') && fallbacks[0]) fallbacks[0].state = 'queued'
+  // Where no channel asked for can be used, the first fallback is used at once. An audit line reaches nobody.
+  const reaches = ({ channel, state }: PlannedDelivery) => channel !== 'audit' && state !== 'suppressed'
+  if (!first.some(reaches) && fallbacks[0]) fallbacks[0].state = 'queued'
   const deliveries = [...first, ...fallbacks]
   if (deliveries.every((delivery) => delivery.state === 'suppressed')) {
     return { outcome: 'suppressed', reason: deliveries[0]?.reason ?? 'no_address', deliveries }

@@ -1,3 +1,5 @@
+import type { Channel } from './channel.ts'
+
 /** Where a delivery can be; the enum carillon.delivery_state. */
 export const deliveryStates = [
   'queued',
@@ -42,18 +44,21 @@ const unanimous: readonly NotificationStatus[] = ['cancelled', 'suppressed', 'ex
 
 /**
  * The status of a planned notification: its outcome where it has one, else what its deliveries say together. The best
- * of them speaks for all; an end without success is named when all agree on it, and is `failed` when they do not.
+ * of them speaks for all; an end without success is named when all agree on it, and is `failed` when they do not. The
+ * audit line is written while planning and reaches nobody, so it speaks only where there is nothing else.
  * sql/read/notification_status.sql says the same, for filters; a test keeps the two together.
  */
 export function notificationStatus(
   outcome: NotificationOutcome | null,
-  deliveries: readonly DeliveryState[],
+  deliveries: readonly { channel: Channel; state: DeliveryState }[],
 ): NotificationStatus {
   if (outcome) return outcome
   if (deliveries.length === 0) return 'pending'
-  const leading = best.find((state) => deliveries.includes(state))
+  const reaching = deliveries.filter(({ channel }) => channel !== 'audit')
+  const states = (reaching.length > 0 ? reaching : deliveries).map(({ state }) => state)
+  const leading = best.find((state) => states.includes(state))
   if (leading) return deliveryStatus(leading)
-  return unanimous.find((status) => deliveries.every((state) => state === status)) ?? 'failed'
+  return unanimous.find((status) => states.every((state) => state === status)) ?? 'failed'
 }
 
 /** A delivery's state in the words of the API: a held fallback waits like a queued one, a bounce is a failure. */

@@ -1,44 +1,49 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import type { Command } from 'commander'
 import { configManual } from '../../src/cli/config.ts'
+import { createProgram } from '../../src/cli/program.ts'
 import { runCarillon } from './support/carillon-process.ts'
 
-const commands = [
-  ['start'],
-  ['send'],
-  ['stories'],
-  ['doctor'],
-  ['migrate'],
-  ['maintain'],
-  ['config'],
-  ['tenants', 'create'],
-  ['tenants', 'list'],
-  ['keys', 'create'],
-  ['keys', 'list'],
-  ['keys', 'revoke'],
-  ['roles', 'bind'],
-  ['roles', 'unbind'],
-  ['roles', 'list'],
-  ['templates', 'list'],
-  ['templates', 'load'],
-]
+const unused = () => Promise.reject(new Error('no command is run here'))
+const program = createProgram({
+  app: { startApp: unused, maintenanceSettings: unused },
+  streams: { out: process.stdout, err: process.stderr },
+  exitWith: unused,
+})
+
+/** Every command that does something, with the words that lead to it. */
+function leaves(command: Command, words: string[] = []): { command: Command; words: string[] }[] {
+  if (command.commands.length === 0) return [{ command, words }]
+  return command.commands.flatMap((child) => leaves(child, [...words, child.name()]))
+}
 
 test('the program lists its commands, and says where settings and exit codes are', async () => {
-  const { code, out } = await runCarillon(['--help'])
+  const { code, out, err } = await runCarillon(['--help'])
   assert.equal(code, 0)
-  for (const [name] of commands) assert.match(out, new RegExp(`^ {2}${name}\\b`, 'm'))
+  assert.equal(err, '')
+  for (const command of program.commands) assert.match(out, new RegExp(`^ {2}${command.name()}\\b`, 'm'))
   assert.match(out, /carillon config/)
   assert.match(out, /78 a fault in the settings/)
 })
 
-for (const words of commands) {
-  test(`carillon ${words.join(' ')} --help says what it does, and offers --json`, async () => {
-    const { code, out, err } = await runCarillon([...words, '--help'])
-    assert.equal(code, 0)
-    assert.equal(err, '')
-    assert.match(out, new RegExp(`^Usage: carillon ${words.join(' ')}`))
-    assert.match(out, /--json/)
+test('a command of a command has its help as well', async () => {
+  const { code, out, err } = await runCarillon(['roles', 'bind', '--help'])
+  assert.equal(code, 0)
+  assert.equal(err, '')
+  assert.match(out, /--as <role>/)
+})
+
+for (const { command, words } of leaves(program)) {
+  test(`carillon ${words.join(' ')} says what it does, what each option means, and offers --json`, () => {
+    const help = command.helpInformation()
+    assert.match(help, new RegExp(`^Usage: carillon ${words.join(' ')}`))
+    assert.match(help, /--json/)
+    assert.notEqual(command.description(), '')
+    for (const option of command.options.filter(({ hidden }) => !hidden)) {
+      assert.notEqual(option.description, '', option.flags)
+    }
   })
 }
 

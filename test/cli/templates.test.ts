@@ -10,6 +10,7 @@ import { createTenant } from '../../src/store/tenants.ts'
 import { testDatabase } from '../support/database.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'carillon-templates-'))
+const builtIn = await readTemplateFolders()
 after(() => rm(folder, { recursive: true, force: true }))
 
 async function write(name: string, files: Record<string, string>): Promise<string> {
@@ -20,10 +21,9 @@ async function write(name: string, files: Record<string, string>): Promise<strin
 
 const about = (channels: string[]) => JSON.stringify({ description: 'x', version: '1.0.0', channels })
 
-test('the built-in samples are there, for the channels of their stories', async () => {
-  const samples = await readTemplateFolders()
+test('the built-in samples are there, for the channels of their stories', () => {
   assert.deepEqual(
-    samples.map(({ name, channelNames }) => [name, channelNames]),
+    builtIn.map(({ name, channelNames }) => [name, channelNames]),
     [
       ['document_approved', ['email', 'slack', 'audit']],
       ['infrastructure-alert', ['email', 'webhook']],
@@ -32,7 +32,7 @@ test('the built-in samples are there, for the channels of their stories', async 
   )
 })
 
-for (const { name, channels, example } of await readTemplateFolders()) {
+for (const { name, channels, example } of builtIn) {
   for (const [what, data] of [
     ['with its example', example],
     ['with no data at all', {}],
@@ -87,9 +87,8 @@ test('loading writes what is new or changed, and leaves the rest', async () => {
   const tenantId = '01900000-0000-7000-8000-00000000000a'
   const now = new Date('2026-01-15T10:00:00Z')
   await createTenant(pool, { id: tenantId, name: 'A', now })
-  const samples = await readTemplateFolders()
-  assert.equal((await upsertTemplates(pool, tenantId, samples, now)).length, samples.length)
-  assert.deepEqual(await upsertTemplates(pool, tenantId, samples, now), [])
-  const changed = samples.map((sample, index) => (index === 0 ? { ...sample, version: '1.0.1+00000000' } : sample))
-  assert.deepEqual(await upsertTemplates(pool, tenantId, changed, now), [samples[0]!.name])
+  assert.equal((await upsertTemplates(pool, tenantId, builtIn, now)).length, builtIn.length)
+  assert.deepEqual(await upsertTemplates(pool, tenantId, builtIn, now), [])
+  const changed = builtIn.map((sample, index) => (index === 0 ? { ...sample, version: '1.0.1+00000000' } : sample))
+  assert.deepEqual(await upsertTemplates(pool, tenantId, changed, now), [builtIn[0]!.name])
 })

@@ -95,6 +95,13 @@ const cases: [string, Request, Recipient, GateSettings, string[]][] = [
     ['go', 'email queued 0', 'slack held 2'],
   ],
   [
+    'an audit line does not hold a fallback back',
+    { channels: ['sms', 'audit'], fallbackChannels: ['email'] },
+    ann,
+    open,
+    ['go', 'sms suppressed no_address 0', 'audit sent 0', 'email queued 1'],
+  ],
+  [
     'where no channel can be used, the first fallback goes at once',
     { channels: ['sms'], fallbackChannels: ['email', 'slack'] },
     ann,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { channels } from '../../src/domain/channel.ts'
+import { type Channel, channels } from '../../src/domain/channel.ts'
 import { deliveryId } from '../../src/domain/ids.ts'
 import {
   type DeliveryState,
@@ -16,6 +16,8 @@ import { pageNotifications } from '../../src/store/notifications.ts'
 import { createWorld } from '../support/world.ts'
 
 const world = await createWorld()
+
+type Facts = { channel: Channel; state: DeliveryState }[]
 
 const table: [NotificationStatus, NotificationOutcome | null, DeliveryState[]][] = [
   ['cancelled', 'cancelled', []],
@@ -39,16 +41,30 @@ const table: [NotificationStatus, NotificationOutcome | null, DeliveryState[]][]
   ['failed', null, ['expired', 'cancelled']],
 ]
 
+const facts = (states: readonly DeliveryState[], last?: Channel): Facts =>
+  states.map((state, index) => ({ channel: (index === states.length - 1 && last) || channels[index]!, state }))
+
 describe('the status of a notification', () => {
   for (const [expected, outcome, deliveries] of table) {
     it(`is ${expected} with ${outcome ?? 'no outcome'} and deliveries [${deliveries}]`, () => {
-      assert.equal(notificationStatus(outcome, deliveries), expected)
+      assert.equal(notificationStatus(outcome, facts(deliveries)), expected)
     })
   }
 
-  it('is told by SQL as by the function, for every pair of states and every outcome', async () => {
-    const cases: [NotificationOutcome | null, DeliveryState[]][] = table.map(([, outcome, states]) => [outcome, states])
-    for (const one of deliveryStates) for (const other of deliveryStates) cases.push([null, [one, other]])
+  it('is not told by the audit line, unless there is nothing else', () => {
+    assert.equal(notificationStatus(null, facts(['queued', 'sent'], 'audit')), 'queued')
+    assert.equal(notificationStatus(null, facts(['suppressed', 'sent'], 'audit')), 'suppressed')
+    assert.equal(notificationStatus(null, facts(['failed', 'sent'], 'audit')), 'failed')
+    assert.equal(notificationStatus(null, facts(['sent'], 'audit')), 'sent')
+  })
+
+  it('is told by both SQL twins as by the function, for every pair of states, every outcome and the audit line', async () => {
+    const cases: [NotificationOutcome | null, Facts][] = table.map(([, outcome, states]) => [outcome, facts(states)])
+    cases.push([null, facts(['sent'], 'audit')])
+    for (const one of deliveryStates) {
+      cases.push([null, facts([one, 'sent'], 'audit')])
+      for (const other of deliveryStates) cases.push([null, facts([one, other])])
+    }
     const expected = new Map<string, NotificationStatus>()
     const notifications: object[] = []
     const deliveries: object[] = []
@@ -56,9 +72,7 @@ describe('the status of a notification', () => {
       const id = `${world.ids.intentId().slice(0, 28)}00000100`
       expected.set(id, notificationStatus(outcome, states))
       notifications.push({ id, outcome })
-      states.forEach((state, index) => {
-        deliveries.push({ id: deliveryId(id, channels[index]!), channel: channels[index], state })
-      })
+      for (const { channel, state } of states) deliveries.push({ id: deliveryId(id, channel), channel, state })
     }
     await world.admin.query(
       `insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, type, priority, channels, has_fallback, scheduled_at, created_at, outcome)
@@ -83,6 +97,11 @@ describe('the status of a notification', () => {
     }
     assert.deepEqual(told, new Map([...told.keys()].map((id) => [id, expected.get(id)])))
     assert.equal(told.size, cases.length)
+    const viewed = await world.rows<{ id: string; status: NotificationStatus }>(
+      'select id, status from carillon.notification_facts where tenant_id = $1',
+      [world.tenant],
+    )
+    assert.deepEqual(new Map(viewed.map(({ id, status }) => [id, status])), expected)
   })
 })
 

@@ -133,8 +133,5 @@ export async function statusOf(view: NotificationView, load: Loaders): Promise<N
   if (view.unplanned) return view.unplanned
   if (view.outcome) return view.outcome
   const deliveries = await deliveriesOf(view, load)
-  return notificationStatus(
-    view.outcome,
-    deliveries.map((delivery) => delivery.state),
-  )
+  return notificationStatus(view.outcome, deliveries)
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { readConfig } from '../../config/config.ts'
 import { CommandError, exitCodes } from '../exit-codes.ts'
-import { readDevFile } from './dev-file.ts'
+import { type DevFile, readDevFile } from './dev-file.ts'
 
 export interface ServiceOptions {
   url?: string
@@ -22,7 +22,7 @@ export async function findService(options: ServiceOptions): Promise<{ graphqlUrl
   // An empty variable of the environment counts as not set.
   const url = options.url || undefined
   // A key is never sent to a service that it was not given for.
-  const apiKey = options.apiKey || (url ? undefined : dev?.apiKey)
+  const apiKey = options.apiKey || (url === undefined || isThatOf(dev, url) ? dev?.apiKey : undefined)
   const graphqlUrl = url ? graphqlUrlOf(url) : dev?.graphqlUrl
   if (graphqlUrl && apiKey) return { graphqlUrl, apiKey }
   throw new CommandError(
@@ -33,6 +33,9 @@ export async function findService(options: ServiceOptions): Promise<{ graphqlUrl
     exitCodes.config,
   )
 }
+
+const isThatOf = (dev: DevFile | undefined, url: string): boolean =>
+  dev !== undefined && URL.parse(url)?.origin === new URL(dev.url).origin
 
 function graphqlUrlOf(url: string): string {
   const parsed = URL.parse(url)

@@ -257,7 +257,7 @@ test('an in-app notification lies in the inbox with its counters, once', async (
 
 const withFallback = () =>
   planned({
-    channels: ['email', 'slack'],
+    channels: ['email', 'slack', 'audit'],
     fallbackChannels: ['telegram', 'in_app'],
     recipients: [{ type: 'user', id: 'f', email: 'f@example.com', slackId: 'U', telegramId: '7' }],
   })
