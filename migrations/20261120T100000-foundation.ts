@@ -18,7 +18,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
           exception when duplicate_object or unique_violation then null; -- another database of this cluster was faster
           end;
         end if;
-        if not pg_has_role(current_user, role_name, 'member') then
+        -- From 16 on, whoever creates a role is its member without the right to act as it.
+        if current_setting('server_version_num')::int >= 160000 then
+          if not pg_has_role(current_user, role_name, 'SET') then
+            execute format('grant %I to current_user', role_name);
+          end if;
+        elsif not pg_has_role(current_user, role_name, 'member') then
           execute format('grant %I to current_user', role_name);
         end if;
       end loop;
@@ -28,10 +33,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`grant usage on schema carillon to carillon_api, carillon_worker, carillon_analyst, carillon_caller`.execute(
     db,
   )
-  // New functions are nobody's until they are granted.
-  await sql`alter default privileges in schema carillon revoke execute on functions from public`.execute(db)
-  await sql`alter default privileges revoke execute on functions from public`.execute(db)
-
   await sql`create type carillon.channel as enum
     ('email', 'sms', 'voice', 'push', 'browser_push', 'slack', 'telegram', 'discord', 'webhook', 'pagerduty', 'in_app', 'audit')`.execute(
     db,
@@ -63,7 +64,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   // only narrow that. security definer, because nobody else reads role_bindings.
   await sql`
     create function carillon.current_tenants() returns uuid[]
-      language plpgsql stable security definer set search_path = pg_catalog
+      language plpgsql stable security definer set search_path = pg_catalog, pg_temp
     as $$
     declare
       named uuid[] := string_to_array(nullif(current_setting('carillon.tenant_id', true), ''), ',')::uuid[];

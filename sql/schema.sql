@@ -419,11 +419,11 @@ create view carillon.partitions as
      JOIN pg_class c ON ((c.oid = i.inhrelid)));
 
 -- functions
-create function carillon.accept_intents(p_rows json, p_now timestamp with time zone, p_key_ttl interval DEFAULT '24:00:00'::interval) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
+create function carillon.accept_intents(p_rows json, p_now timestamp with time zone, p_key_ttl interval DEFAULT NULL::interval) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
 create function carillon.current_tenants() returns uuid[] -- stable security definer
-create function carillon.drop_expired_partitions(p_now timestamp with time zone) returns TABLE(partition_name text, dropped boolean, kept_because text) -- volatile security definer
+create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
-create function carillon.ensure_partitions(p_now timestamp with time zone, p_days_ahead integer) returns SETOF text -- volatile security definer
+create function carillon.ensure_partitions(p_table text, p_now timestamp with time zone, p_days_ahead integer) returns SETOF text -- volatile security definer
 create function carillon.first_id_at(at timestamp with time zone) returns uuid -- immutable
 create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
 create function carillon.intent_id_of(id uuid) returns uuid -- immutable
@@ -434,6 +434,7 @@ create function carillon.new_intent_id(at timestamp with time zone) returns uuid
 create function carillon.notification_id(intent_id uuid, ordinal integer) returns uuid -- immutable
 create function carillon.notification_id_of(id uuid) returns uuid -- immutable
 create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns uuid -- volatile security definer
+create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 
 -- grants on tables and views
@@ -505,7 +506,7 @@ grant select (created_at, description, enabled, id, name, tags, tenant_id, updat
 -- grants on functions
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
-grant execute on function carillon.drop_expired_partitions to carillon_worker;
+grant execute on function carillon.drop_partition to carillon_worker;
 grant execute on function carillon.enqueue to carillon_worker;
 grant execute on function carillon.ensure_partitions to carillon_worker;
 grant execute on function carillon.first_id_at to carillon_analyst, carillon_api, carillon_worker;

@@ -13,7 +13,7 @@ import { acceptIntents } from './pipeline/accept/accept-intents.ts'
 import { type Coalescer, createCoalescer } from './pipeline/accept/coalescer.ts'
 import { createLiveFeed, type LiveFeed } from './pipeline/stream/live-feed.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
-import { openPool } from './platform/db.ts'
+import { openPool, type Role } from './platform/db.ts'
 import { createIdSource, type IdSource } from './platform/id-source.ts'
 import { createKafkaPublisher } from './platform/kafka.ts'
 import { createLeaderLock } from './platform/leader-lock.ts'
@@ -49,6 +49,15 @@ export interface App {
   stop(): Promise<void>
 }
 
+/**
+ * How long a statement may take, and wait for a lock. An API request that meets a key of an open transaction waits inside
+ * a commit that others share, so it does not wait for long.
+ */
+const patience = {
+  carillon_api: { statementTimeoutMs: 15_000, lockTimeoutMs: 500 },
+  carillon_worker: { statementTimeoutMs: undefined, lockTimeoutMs: 20_000 },
+}
+
 /** Puts the parts of one process together and starts them: the only place that knows them all. */
 export async function startApp(options: AppOptions): Promise<App> {
   const { config, databaseUrl, role, logger } = options
@@ -56,16 +65,20 @@ export async function startApp(options: AppOptions): Promise<App> {
   const ids = createIdSource(clock)
   const metrics = createMetrics()
   const has = (part: Exclude<AppRole, 'all'>) => role === 'all' || role === part
-  const closing: ((graceMs: number) => Promise<void>)[] = []
+  // Quiesced at once, then closed side by side within the patience, then everything below them, the last first.
+  const serving: ((graceMs: number) => Promise<void>)[] = []
+  const closing: (() => Promise<void>)[] = []
   const onError = (error: Error) => logger.error({ err: error }, 'a database connection failed')
-  const pool = (as: 'carillon_api' | 'carillon_worker', max: number, statementTimeoutMs?: number) => {
-    const opened = openPool({ databaseUrl, role: as, max, statementTimeoutMs, applicationName: as, onError })
+  const pool = (as: Role, max: number) => {
+    const opened = openPool({ databaseUrl, role: as, max, ...patience[as], applicationName: as, onError })
     closing.push(() => opened.end())
     return opened
   }
+  const quiescing: (() => void)[] = []
   const stopAll = async () => {
-    const patienceEndsAt = performance.now() + config.SHUTDOWN_TIMEOUT
-    for (const close of closing.splice(0).reverse()) await close(Math.max(500, patienceEndsAt - performance.now()))
+    for (const quiesce of quiescing) quiesce()
+    await Promise.all(serving.splice(0).map((close) => close(config.SHUTDOWN_TIMEOUT)))
+    for (const close of closing.splice(0).reverse()) await close()
   }
 
   try {
@@ -77,7 +90,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (has('relay') && workerPool) {
       const relay = startRelayRole({ config, pool: workerPool, databaseUrl, clock, logger, metrics, wake })
       parts.relay = relay
-      closing.push(() => relay.stop())
+      serving.push(() => relay.stop())
     }
     if (has('worker') && workerPool) {
       const workers = await startWorkerRole({
@@ -90,10 +103,11 @@ export async function startApp(options: AppOptions): Promise<App> {
         wake,
         providers: options.providers,
       })
-      closing.push(workers.stop)
+      serving.push(workers.stop)
+      quiescing.push(workers.quiesce)
     }
     if (has('api')) {
-      const apiPool = pool('carillon_api', config.DATABASE_POOL_API, 15_000)
+      const apiPool = pool('carillon_api', config.DATABASE_POOL_API)
       const statePool = workerPool ?? pool('carillon_worker', 2)
       const { server, accept, feed } = createApiRole({
         config,
@@ -108,8 +122,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       closing.push(
         () => feed.close(),
         () => accept.close(),
-        () => server.close(config.SHUTDOWN_TIMEOUT),
       )
+      serving.push((graceMs) => server.close(graceMs))
       parts.accept = accept
       parts.url = (await server.listen()).url
     } else if (workerPool) {
@@ -122,7 +136,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         metrics: metrics.registry,
         readiness,
       })
-      closing.push((graceMs) => server.close(graceMs))
+      serving.push((graceMs) => server.close(graceMs))
       parts.url = (await server.listen()).url
     }
     return {
@@ -148,15 +162,16 @@ interface Shared {
   wake: Wake
 }
 
-async function startWorkerRole(
-  on: Shared & { providers?: Map<Channel, Provider> },
-): Promise<{ stop(graceMs: number): Promise<void> }> {
+async function startWorkerRole(on: Shared & { providers?: Map<Channel, Provider> }): Promise<Workers> {
   const { config, pool, clock, logger, wake } = on
   const onError = (error: Error) => logger.error({ err: error }, 'the queue reports a fault')
   const boss: PgBoss = createBoss(pool, { supervise: true, onError })
   await boss.start()
   await boss.schedule(maintenanceQueue, '7 * * * *')
-  const providers = on.providers ?? createProviders(channelSettings(config), clock)
+  const configured = () => createProviders(channelSettings(config), clock)
+  const providers = on.providers
+    ? { critical: on.providers, bulk: on.providers }
+    : { critical: configured(), bulk: configured() }
   const queues = [...workQueues.map(({ name }) => name), maintenanceQueue]
   const workers = startWorkers({
     ...on,
@@ -171,10 +186,11 @@ async function startWorkerRole(
     },
   })
   return {
+    quiesce: workers.quiesce,
     async stop(graceMs) {
       await workers.stop(graceMs)
       await boss.stop({ graceful: false })
-      await closeProviders(providers)
+      await Promise.all([...new Set(Object.values(providers))].map(closeProviders))
     },
   }
 }

@@ -2,17 +2,20 @@
 --   p_rows: [{"ord", "tenant_id", "id", "kind", "type", "priority", "category", "idempotency_key", "event_id", "correlation_id",
 --           "traceparent", "source", "scheduled_at", "expires_at", "recipients", "payload", "told_id", "told"}], validated by
 --           the caller; told_id and told are the id and the data of the status event.
---   p_key_ttl: how long a key is remembered; it is kept that long, and at most an hour longer.
+--   p_key_ttl: how long a key is remembered; it is kept that long, and at most an hour longer. Null: as long as its
+--           partitions are kept for, in whole days.
 -- Returns one row per input row: accepted, duplicate (with the first answer's intent) or conflict (same key, other payload).
 -- Called by: pipeline/accept/accept-intents.ts and carillon.notify. Keys are inserted in order, so two batches cannot deadlock.
-create or replace function carillon.accept_intents(p_rows json, p_now timestamptz, p_key_ttl interval default interval '24 hours')
+create or replace function carillon.accept_intents(p_rows json, p_now timestamptz, p_key_ttl interval default null)
   returns table (ord int, status text, intent_id uuid)
-  language plpgsql volatile security definer set search_path = pg_catalog
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
   today date := (p_now at time zone 'UTC')::date;
-  oldest date := ((p_now - p_key_ttl) at time zone 'UTC')::date;
+  key_ttl interval := coalesce(p_key_ttl, (select (t.retention_days - 1) * interval '1 day' from carillon.partitioned_tables t
+                                           where t.name = 'idempotency_keys'));
+  oldest date := ((p_now - key_ttl) at time zone 'UTC')::date;
   buckets date[] := array(select distinct b from unnest(array[today, ((p_now + interval '1 hour') at time zone 'UTC')::date]) b);
   tenants uuid[] := carillon.current_tenants();
   ords int[];
@@ -36,7 +39,7 @@ begin
     from input i
     join carillon.idempotency_keys k
       on k.tenant_id = i.tenant_id and k.key = i.idempotency_key
-     and k.bucket >= oldest and k.bucket < today and k.created_at > p_now - p_key_ttl
+     and k.bucket >= oldest and k.bucket < today and k.created_at > p_now - key_ttl
   ), claimed as (
     insert into carillon.idempotency_keys (tenant_id, key, bucket, payload_hash, intent_id, created_at)
     select i.tenant_id, i.idempotency_key, b.bucket, i.payload_hash, i.id, p_now

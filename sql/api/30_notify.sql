@@ -36,7 +36,7 @@ create or replace function carillon.notify(
   traceparent text default null,
   tenant uuid default null
 ) returns uuid
-  language plpgsql volatile security definer set search_path = pg_catalog
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
 declare

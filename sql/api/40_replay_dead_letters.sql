@@ -2,7 +2,7 @@
 -- Returns those that were open dead letters; others are left alone. Each gets one more attempt, and the rest of its retries if any.
 -- Called by: store/dead-letters.ts. Locks: dead letters, then deliveries, in id order.
 create or replace function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamptz) returns setof uuid
-  language plpgsql volatile security definer set search_path = pg_catalog
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   jobs json;

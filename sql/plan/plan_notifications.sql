@@ -1,8 +1,8 @@
--- Plan a chunk: $1 tenant, $2 notifications, $3 deliveries, $4 events, $5 audit lines, $6 now.
+-- Plan a chunk: $1 tenant, $2 notifications, $3 deliveries, $4 events, $5 audit lines, $6 now, $7 whether to name what was planned.
 -- Called by: pipeline/plan/plan-notifications.ts, in the transaction that also enqueues the deliveries.
 -- Guard:     ids follow from the intent, so a notification that is there already (a chunk planned twice, a cancellation
 --            that was faster) keeps its rows, and nothing of this chunk is written for it.
--- Returns the deliveries that wait to be sent.
+-- Returns the deliveries that wait to be sent; with $7 also the notifications planned now, without a channel.
 with planned as (
   insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, recipient_name, locale, timezone, type, category,
     priority, channels, has_fallback, template, event_id, correlation_id, traceparent, scheduled_at, expires_at, created_at, outcome, reason)
@@ -37,3 +37,6 @@ with planned as (
 select d.id, d.channel::text as channel, d.priority
 from delivering d
 where d.state = 'queued'
+union all
+select p.id, null, null from planned p
+where $7::boolean

@@ -2,14 +2,15 @@
 -- Called by: pipeline/send/claim-deliveries.ts, as a transaction of its own: the claim is on disk before the network is used.
 -- Guard:     only queued and retrying deliveries; a job that comes again also takes over what its first worker left in
 --            'sending', writes that attempt down as unknown, and marks the new one as a possible duplicate.
--- Index:     deliveries_pkey. Locks: the rows claimed, in id order, SKIP LOCKED.
+-- Index:     deliveries_pkey, delivery_attempts_pkey. Locks: the rows claimed, in id order. It waits for them, no longer than
+--            lock_timeout: a row passed over would be lost with its job, were its lock's holder to roll back.
 with due as materialized (
   select d.id, d.state, d.attempt, d.channel, d.updated_at
   from carillon.deliveries d
   where d.tenant_id = $1::uuid and d.id = any ($2::uuid[]) and d.id between $3::uuid and $4::uuid
     and (d.state in ('queued', 'retrying') or ($6::boolean and d.state = 'sending'))
   order by d.id
-  for update skip locked
+  for update
 ), lost as (
   insert into carillon.delivery_attempts (tenant_id, delivery_id, attempt, channel, provider, outcome, reason, detail, possible_duplicate, started_at)
   select $1::uuid, u.id, u.attempt, u.channel, 'unknown', 'unknown', 'transient', 'the worker was lost before it could say', false, u.updated_at
@@ -19,6 +20,9 @@ with due as materialized (
 -- By an array, not by a join: without statistics the planner would compare every row with every other.
 update carillon.deliveries d
 set state = 'sending', attempt = d.attempt + 1, next_attempt_at = null, updated_at = $5::timestamptz,
-    reason = case when d.state = 'sending' or d.reason = 'outcome_unknown' then 'possible_duplicate' end
+    reason = case when d.state = 'sending' or d.attempt > 0 and exists (
+      select from carillon.delivery_attempts a
+      where a.tenant_id = $1::uuid and a.delivery_id = d.id and a.delivery_id between $3::uuid and $4::uuid and a.outcome = 'unknown'
+    ) then 'possible_duplicate' end
 where d.tenant_id = $1::uuid and d.id = any (array(select u.id from due u)) and d.id between $3::uuid and $4::uuid
 returning d.id, d.channel::text as channel, d.attempt, d.address, d.priority, d.reason is not null as possible_duplicate

@@ -16,8 +16,7 @@ with siblings as materialized (
 ), released as (
   update carillon.deliveries d
   set state = 'queued', updated_at = $5::timestamptz
-  from next x
-  where d.tenant_id = $1::uuid and d.id = x.id and d.id between $3::uuid and $4::uuid and d.state = 'held'
+  where d.tenant_id = $1::uuid and d.id = any (array(select x.id from next x)) and d.id between $3::uuid and $4::uuid and d.state = 'held'
   returning d.id, d.channel::text as channel, d.priority
 ), told as (
   insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)

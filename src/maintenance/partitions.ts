@@ -1,8 +1,9 @@
 import type pg from 'pg'
-import { type Queryable, run, statement } from '../platform/db.ts'
+import { run, statement } from '../platform/db.ts'
+import { ensurePartitions } from '../store/partitions.ts'
 
-const ensureSql = statement('maintenance/ensure_partitions')
-const dropSql = statement('maintenance/drop_expired_partitions')
+const expiredSql = statement('maintenance/list_expired_partitions')
+const dropSql = statement('maintenance/drop_partition')
 const retentionSql = statement('maintenance/set_retention')
 
 export interface Retention {
@@ -20,29 +21,40 @@ export interface MaintenanceReport {
   kept: { partition: string; because: string }[]
 }
 
-/** Makes the partitions ahead. Safe at any time, by many. */
-export async function ensurePartitions(on: Queryable, daysAhead: number, now: Date): Promise<string[]> {
-  const rows = await run<{ name: string }>(on, ensureSql, [now, daysAhead])
-  return rows.map(({ name }) => name)
-}
-
 /** The daily duty: partitions ahead are made, those past their retention dropped. Runs as the worker. */
 export async function maintainPartitions(
   pool: pg.Pool,
   settings: { daysAhead: number; retention: Retention },
   now: Date,
 ): Promise<MaintenanceReport> {
-  const made = await ensurePartitions(pool, settings.daysAhead, now)
   const { flowDays, auditDays, inboxDays, keyDays } = settings.retention
   await run(pool, retentionSql, [flowDays, auditDays, inboxDays, keyDays])
-  const rows = await run<{ partition_name: string; dropped: boolean; kept_because: string | null }>(pool, dropSql, [
-    now,
-  ])
-  return {
-    made,
-    dropped: rows.filter(({ dropped }) => dropped).map((row) => row.partition_name),
-    kept: rows
-      .filter(({ dropped }) => !dropped)
-      .map((row) => ({ partition: row.partition_name, because: row.kept_because ?? '' })),
+  const report: MaintenanceReport = {
+    made: await ensurePartitions(pool, settings.daysAhead, now),
+    dropped: [],
+    kept: [],
+  }
+  interface Expired extends Record<string, unknown> {
+    table_name: string
+    partition_name: string
+    day: string
+  }
+  for (const { table_name, partition_name, day } of await run<Expired>(pool, expiredSql, [now])) {
+    const because = await dropPartition(pool, table_name, day, now)
+    if (because === null) report.dropped.push(partition_name)
+    else report.kept.push({ partition: partition_name, because })
+  }
+  return report
+}
+
+/** Drops one day in a transaction of its own; somebody in its way keeps it until the next time. */
+async function dropPartition(pool: pg.Pool, table: string, day: string, now: Date): Promise<string | null> {
+  try {
+    const [row] = await run<{ kept_because: string | null }>(pool, dropSql, [table, day, now])
+    return row!.kept_because
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === '55P03' || code === '40P01') return 'in use by an open transaction'
+    throw error
   }
 }

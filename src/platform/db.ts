@@ -20,9 +20,17 @@ export interface PoolOptions {
   onError: (error: Error) => void
 }
 
+/** A host that vanishes in the middle of a transaction gives up its locks within a minute, not when TCP gives up. */
+const vanishing = [
+  'tcp_keepalives_idle=15',
+  'tcp_keepalives_interval=5',
+  'tcp_keepalives_count=3',
+  'idle_in_transaction_session_timeout=60s',
+].flatMap((setting) => ['-c', setting])
+
 /** Opens a pool whose connections act in one role. `onError` hears of idle connections that died. */
 export function openPool(options: PoolOptions): pg.Pool {
-  const settings = ['-c', 'timezone=UTC', '-c', 'jit=off']
+  const settings = ['-c', 'timezone=UTC', '-c', 'jit=off', ...vanishing]
   if (options.role) settings.push('-c', `role=${options.role}`)
   if (options.statementTimeoutMs) settings.push('-c', `statement_timeout=${options.statementTimeoutMs}`)
   if (options.lockTimeoutMs) settings.push('-c', `lock_timeout=${options.lockTimeoutMs}`)

@@ -8,14 +8,24 @@ const dueSql = statement('queue/due_queues')
 
 export type ChunkJob = Pick<JobWithMetadata<Chunk>, 'id' | 'name' | 'data' | 'retryCount'>
 
+/** Jobs that are worked, completed and failed together. */
+export interface Unit {
+  jobs: ChunkJob[]
+  /** How many ids it works on. */
+  size: number
+  /** Resolves when all of it is settled. A throw sends its jobs back to be tried again. */
+  work(): Promise<void>
+}
+
 export interface QueueWork {
   queue: string
   /** Batches in work at once. */
   concurrency: number
   /** Jobs in one batch at most. */
   batchSize: number
-  /** Handles a batch; resolves when all of it is settled. A throw sends the jobs back to be tried again. */
-  handle(jobs: ChunkJob[]): Promise<void>
+  /** Ids of one batch in work at once; the other units of the batch wait. */
+  maxSize: number
+  units(jobs: ChunkJob[]): Unit[]
 }
 
 export interface DispatcherOptions {
@@ -31,7 +41,9 @@ export interface DispatcherOptions {
 export interface Dispatcher {
   /** Looks into a queue now: somebody has just put work there. */
   wake(queue: string): void
-  /** Takes no more work; resolves when what is under way has ended. */
+  /** Takes no more work from now on. */
+  quiesce(): void
+  /** Takes no more work; resolves when what is under way has ended, and the rest is handed back. */
   stop(): Promise<void>
 }
 
@@ -63,6 +75,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       do {
         entry.again = false
         while (!stopped && entry.active < entry.work.concurrency) {
+          // Fetched while a stop begins, they are handed back unit by unit.
           const jobs = await boss.fetch<Chunk>(entry.work.queue, { batchSize: entry.work.batchSize })
           if (jobs.length === 0) break
           pollMs = busyPollMs
@@ -76,38 +89,60 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
+  /** Keeps a promise that nobody awaits until it ends, so that a stop can. */
+  function track(work: Promise<void>): Promise<void> {
+    const tracked: Promise<void> = work.finally(() => running.delete(tracked))
+    running.add(tracked)
+    return tracked
+  }
+
   function start(entry: Entry, jobs: ChunkJob[]): void {
     entry.active++
     for (const job of jobs) inWork.add(job)
-    const work = handle(entry.work, jobs).finally(() => {
-      for (const job of jobs) inWork.delete(job)
-      running.delete(work)
-      entry.active--
-      if (!stopped) void pump(entry)
-    })
-    running.add(work)
+    void track(
+      workBatch(entry.work, jobs).finally(() => {
+        entry.active--
+        if (!stopped) void track(pump(entry))
+      }),
+    )
+  }
+
+  /** Works the units of a batch side by side, as many as its size allows; one that fails concerns no other. */
+  async function workBatch(work: QueueWork, jobs: ChunkJob[]): Promise<void> {
+    const underWay = new Set<Promise<void>>()
+    let size = 0
+    for (const unit of work.units(jobs)) {
+      while (size > 0 && size + unit.size > work.maxSize) await Promise.race(underWay)
+      size += unit.size
+      const ended: Promise<void> = workUnit(work.queue, unit).finally(() => {
+        size -= unit.size
+        underWay.delete(ended)
+        for (const job of unit.jobs) inWork.delete(job)
+      })
+      underWay.add(ended)
+    }
+    await Promise.all(underWay)
   }
 
   /** The worker's shell: the one place where a bug is caught. Its jobs are tried again, later and alone. */
-  async function handle(work: QueueWork, jobs: ChunkJob[]): Promise<void> {
-    let failure: unknown
-    try {
-      await work.handle(jobs)
-      await boss.complete(work.queue, jobs)
-      options.onJobs?.(work.queue, 'completed', jobs.length)
-      return
-    } catch (error) {
-      failure = error
+  async function workUnit(queue: string, { jobs, work }: Unit): Promise<void> {
+    let code = 'SHUTTING_DOWN'
+    if (!stopped) {
+      try {
+        await work()
+        await boss.complete(queue, jobs)
+        options.onJobs?.(queue, 'completed', jobs.length)
+        return
+      } catch (error) {
+        code = codeOf(error)
+        logger.error({ err: error, queue, jobs: jobs.length }, 'a chunk failed and will be tried again')
+        options.onJobs?.(queue, 'failed', jobs.length)
+      }
     }
-    logger.error({ err: failure, queue: work.queue, jobs: jobs.length }, 'a chunk failed and will be tried again')
-    options.onJobs?.(work.queue, 'failed', jobs.length)
     try {
-      await boss.fail(work.queue, jobs, { code: codeOf(failure) })
+      await boss.fail(queue, jobs, { code })
     } catch (error) {
-      logger.error(
-        { err: error, queue: work.queue },
-        'a failed chunk could not be handed back; its heartbeat will lapse',
-      )
+      logger.error({ err: error, queue }, 'jobs could not be handed back; their heartbeat will lapse')
     }
   }
 
@@ -119,7 +154,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
           ? []
           : await run<{ name: string }>(options.pool, dueSql, [idle.map((entry) => entry.work.queue)])
       if (due.length === 0) pollMs = Math.min(options.idlePollMs, pollMs * 2)
-      await Promise.all(due.map(({ name }) => pump(queues.get(name)!)))
+      await Promise.all(due.map(({ name }) => track(pump(queues.get(name)!))))
     } catch (error) {
       pollMs = Math.min(5_000, Math.max(pollMs * 2, options.idlePollMs))
       logger.error({ err: error }, 'looking for due work failed')
@@ -128,7 +163,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
 
   function schedule(): void {
     if (stopped) return
-    timer = setTimeout(() => void poll().finally(schedule), pollMs)
+    timer = setTimeout(() => void track(poll()).finally(schedule), pollMs)
   }
 
   async function beat(): Promise<void> {
@@ -141,6 +176,10 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       }
     }
   }
+  function quiesce(): void {
+    stopped = true
+    clearTimeout(timer)
+  }
   const heartbeat = setInterval(() => void beat(), heartbeatMs)
   schedule()
 
@@ -149,11 +188,11 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       const entry = queues.get(queue)
       if (!entry || stopped) return
       pollMs = busyPollMs
-      void pump(entry)
+      void track(pump(entry))
     },
+    quiesce,
     async stop() {
-      stopped = true
-      clearTimeout(timer)
+      quiesce()
       while (running.size > 0) await Promise.all(running)
       clearInterval(heartbeat)
     },

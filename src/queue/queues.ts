@@ -29,7 +29,8 @@ export interface QueueSpec {
   expireInSeconds: number
 }
 
-const work = (name: string): QueueSpec => ({ name, heartbeatSeconds: 10, expireInSeconds: 3600 })
+/** A claim ends with its heartbeat; the expiry is for a worker that beats and does nothing else. */
+const work = (name: string): QueueSpec => ({ name, heartbeatSeconds: 10, expireInSeconds: 6 * 3600 })
 
 export const workQueues: QueueSpec[] = [
   ...lanes.map((lane) => work(intentsQueue(lane))),

@@ -2,9 +2,11 @@ import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FileMigrationProvider, Migrator } from 'kysely/migration'
+import type pg from 'pg'
 import { systemClock } from '../platform/clock.ts'
-import { kyselyOn, openPool } from '../platform/db.ts'
+import { inTransaction, kyselyOn, openPool } from '../platform/db.ts'
 import { installQueues } from '../queue/boss.ts'
+import { ensurePartitions } from './partitions.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -60,24 +62,45 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
 
     await installQueues(pool)
     step('queues ready')
-    for (const folder of ['api', 'reporting']) {
-      for (const file of readdirSync(path.join(root, 'sql', folder)).sort()) {
-        if (file.endsWith('.sql')) await pool.query(readFileSync(path.join(root, 'sql', folder, file), 'utf8'))
-      }
-    }
-    await pool.query(`grant select on carillon.migrations to carillon_api, carillon_worker;
+    await replaceRepeatables(pool)
+    await pool.query(`revoke execute on all functions in schema carillon from public;
+      grant select on carillon.migrations to carillon_api, carillon_worker;
       grant usage on schema pgboss to carillon_worker, carillon_api;
       grant select on pgboss.queue, pgboss.job to carillon_api;
       grant select, insert, update, delete on all tables in schema pgboss to carillon_worker;
       grant execute on all functions in schema pgboss to carillon_worker`)
-    const made = await pool.query<{ name: string }>({
-      text: 'select carillon.ensure_partitions($1, $2) as name',
-      values: [options.now ?? systemClock.now(), options.partitionsAheadDays ?? 7],
-    })
-    if (made.rows.length > 0) step(`${made.rows.length} partitions made`)
-    return { applied, partitions: made.rows.map((row) => row.name) }
+    const partitions = await ensurePartitions(pool, options.partitionsAheadDays ?? 7, options.now ?? systemClock.now())
+    if (partitions.length > 0) step(`${partitions.length} partitions made`)
+    return { applied, partitions }
   } finally {
     gate.release(true)
     await pool.end()
   }
+}
+
+/**
+ * Makes the functions and views of sql/api and sql/reporting anew, in one transaction: callers see the old ones or the new
+ * ones. What has the name of one of them goes first, or a changed signature would leave the old overload beside the new.
+ */
+async function replaceRepeatables(pool: pg.Pool): Promise<void> {
+  const texts = ['api', 'reporting'].flatMap((folder) =>
+    readdirSync(path.join(root, 'sql', folder))
+      .filter((file) => file.endsWith('.sql'))
+      .sort()
+      .map((file) => readFileSync(path.join(root, 'sql', folder, file), 'utf8')),
+  )
+  const named = (kind: string) =>
+    texts.flatMap((text) =>
+      [...text.matchAll(new RegExp(`create or replace ${kind} carillon\\.(\\w+)`, 'g'))].map((match) => match[1]!),
+    )
+  await inTransaction(pool, async (trx) => {
+    for (const view of named('view').reverse()) await trx.query(`drop view if exists carillon.${view}`)
+    const { rows } = await trx.query<{ signature: string }>(
+      `select oid::regprocedure::text as signature from pg_proc
+       where pronamespace = 'carillon'::regnamespace and proname = any ($1::text[])`,
+      [named('function')],
+    )
+    for (const { signature } of rows) await trx.query(`drop function ${signature}`)
+    for (const text of texts) await trx.query(text)
+  })
 }

@@ -56,7 +56,9 @@ export function createTemplateCatalogue(pool: pg.Pool, clock: Clock): TemplateCa
       if (entries.size > 10_000) entries.clear()
       for (const name of stale) entries.set(keyOf(tenantId, name), { template: undefined, loadedAt: now })
       for (const row of rows) {
-        const parts = partsSchema.parse(row.channels)
+        const parsed = partsSchema.safeParse(row.channels)
+        if (!parsed.success) continue // as if it were not there: its notifications fail by name, and nobody else's
+        const parts = parsed.data
         const template = {
           tenantId,
           name: row.name,

@@ -6,34 +6,42 @@ export interface WorkChunk extends Chunk {
   redelivered: boolean
 }
 
+/** A chunk and the jobs it came in. */
+export interface MergedChunk {
+  chunk: WorkChunk
+  jobs: ChunkJob[]
+}
+
 /**
  * Merges fetched jobs into chunks: one tenant each, at most `size` ids, so that many small jobs cost as little as one
  * large one. Jobs that come again, and those that go on with a role's members, stay alone.
  */
-export function mergeChunks(jobs: readonly ChunkJob[], size: number): WorkChunk[] {
-  const chunks: WorkChunk[] = []
-  const open = new Map<string, WorkChunk>()
-  for (const { data, retryCount } of jobs) {
+export function mergeChunks(jobs: readonly ChunkJob[], size: number): MergedChunk[] {
+  const merged: MergedChunk[] = []
+  const open = new Map<string, MergedChunk>()
+  for (const job of jobs) {
+    const { data, retryCount } = job
     if (retryCount > 0 || data.after) {
-      chunks.push({ ...data, redelivered: retryCount > 0 })
+      merged.push({ chunk: { ...data, redelivered: retryCount > 0 }, jobs: [job] })
       continue
     }
     const current = open.get(data.tenant_id)
-    if (current && current.ids.length + data.ids.length <= size) {
-      current.ids.push(...data.ids)
+    if (current && current.chunk.ids.length + data.ids.length <= size) {
+      current.chunk.ids.push(...data.ids)
+      current.jobs.push(job)
       continue
     }
-    const chunk = { tenant_id: data.tenant_id, ids: [...data.ids], redelivered: false }
-    open.set(data.tenant_id, chunk)
-    chunks.push(chunk)
+    const fresh = { chunk: { tenant_id: data.tenant_id, ids: [...data.ids], redelivered: false }, jobs: [job] }
+    open.set(data.tenant_id, fresh)
+    merged.push(fresh)
   }
-  return chunks
+  return merged
 }
 
 /**
  * Works a chunk; where one that comes again fails once more, works its halves instead, down to the one id that is to
- * blame, so that the others get through. The stages skip what is done, so working an id twice does no harm. Throws the
- * first failure, and the job is tried again.
+ * blame, so that the others get through. For work that skips what is done, and so does no harm the second time: planning,
+ * and never sending. Throws the first failure, and the job is tried again.
  */
 export async function workIsolating(chunk: WorkChunk, work: (chunk: WorkChunk) => Promise<void>): Promise<void> {
   try {

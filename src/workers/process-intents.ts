@@ -20,8 +20,8 @@ export interface ProcessIntentsDeps {
   catalogue: TemplateCatalogue
   gates: GateSettings
   plan: PlanSettings
-  /** Members of a role or group that one chunk takes on. */
-  membersPerChunk: number
+  /** Recipients that one planning transaction takes on; the rest of the chunk goes on in jobs of its own. */
+  recipientsPerChunk: number
   /** Wakes the workers of a queue, after the commit. */
   wake(queue: string): void
 }
@@ -32,7 +32,7 @@ export async function processIntents(chunk: Chunk, on: ProcessIntentsDeps): Prom
   const intents = await loadIntents(on.pool, chunk)
   if (intents.length === 0) return
   const { matched, unmatched } = matchIntents(intents)
-  const { addressees, continuations } = await resolveRecipients(on.pool, matched, chunk, on.membersPerChunk)
+  const { addressees, continuations } = await resolveRecipients(on.pool, matched, chunk, on.recipientsPerChunk)
   await on.catalogue.load(
     chunk.tenant_id,
     matched.flatMap(({ payload }) => payload.template ?? []),
@@ -43,13 +43,23 @@ export async function processIntents(chunk: Chunk, on: ProcessIntentsDeps): Prom
     on.pool,
     async (trx) => {
       await markUnmatched(trx, unmatched, on.ids, now)
-      const queues = await planNotifications(trx, chunk.tenant_id, decided, on.ids, on.plan, now)
+      const { queues, planned } = await planNotifications(
+        trx,
+        chunk.tenant_id,
+        decided,
+        on.ids,
+        on.plan,
+        now,
+        continuations.length > 0,
+      )
       const priorities = new Map(intents.map(({ id, priority }) => [id, priority]))
-      const goingOn = continuations.map(({ intentId, after }) => {
-        const priority = priorities.get(intentId) ?? 0
-        const data = { tenant_id: chunk.tenant_id, ids: [intentId], after }
-        return { queue: intentsQueue(laneOf(priority)), data, priority }
-      })
+      const goingOn = continuations
+        .filter(({ intentId, pageBegun }) => !pageBegun || planned.has(intentId)) // planned before, its page went on then
+        .map(({ intentId, after }) => {
+          const priority = priorities.get(intentId) ?? 0
+          const data = { tenant_id: chunk.tenant_id, ids: [intentId], after }
+          return { queue: intentsQueue(laneOf(priority)), data, priority }
+        })
       await enqueue(trx, goingOn)
       return [...queues, ...goingOn.map(({ queue }) => queue)]
     },

@@ -27,7 +27,8 @@ export interface WorkersDeps {
   ids: IdSource
   logger: Logger
   metrics: Metrics
-  providers: ReadonlyMap<Channel, Sender>
+  /** Of each lane its own, so that CRITICAL waits for no connection that bulk holds. */
+  providers: Record<Lane, ReadonlyMap<Channel, Sender>>
   /** Announces, here and in other processes, that a queue has got work or that there are new status events. */
   ring(topic: string): void
   /** Hears such announcements; gives back how to stop hearing. */
@@ -35,14 +36,18 @@ export interface WorkersDeps {
 }
 
 export interface Workers {
+  /** Takes no more work from now on. */
+  quiesce(): void
   /** Takes no more work, finishes or hands back what is under way within `graceMs`, and resolves. */
   stop(graceMs: number): Promise<void>
 }
 
 const lanes: Lane[] = ['critical', 'bulk']
-const fetchBatch = 50
+const fetchBatch = 20
 const flush = { rows: 500, ms: 5 }
-const membersPerChunk = 1_000
+const recipientsPerChunk = 1_000
+/** Of the patience with a stop, the share in which sends may end by themselves; the rest is for settling what was cut off. */
+const sendingShare = 0.8
 
 /** Starts every worker of this process: intents, deliveries of each channel, and the daily duties. */
 export function startWorkers(on: WorkersDeps): Workers {
@@ -61,7 +66,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       defaultChannels: config.CHANNEL_DEFAULT as Channel[],
     },
     plan: { audit: config.AUDIT_ENABLED, chunkSize: config.WORKER_CHUNK },
-    membersPerChunk,
+    recipientsPerChunk,
     wake: on.ring,
   }
   // A lane has send slots of its own: CRITICAL does not wait for a slot that bulk holds.
@@ -74,7 +79,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       ids,
       catalogue,
       send: {
-        providers: on.providers,
+        providers: on.providers[lane],
         slots: (channel) => slots.get(channel)!,
         now: () => clock.now(),
         stopping: stopping.signal,
@@ -88,26 +93,36 @@ export function startWorkers(on: WorkersDeps): Workers {
       },
     }
   }
-  const inChunks = (jobs: ChunkJob[], work: (chunk: WorkChunk) => Promise<void>) =>
-    Promise.all(mergeChunks(jobs, config.WORKER_CHUNK).map((chunk) => workIsolating(chunk, work))).then(() => {})
+  const inChunks = (work: (chunk: WorkChunk) => Promise<void>) => (jobs: ChunkJob[]) =>
+    mergeChunks(jobs, config.WORKER_CHUNK).map(({ chunk, jobs }) => ({
+      jobs,
+      size: chunk.ids.length,
+      work: () => work(chunk),
+    }))
+  const shared = { concurrency: config.WORKER_CONCURRENCY, batchSize: fetchBatch, maxSize: config.WORKER_CHUNK }
 
   const work: QueueWork[] = lanes.flatMap((lane) => {
     const deliverDeps = deliveries(lane)
-    const shared = { concurrency: config.WORKER_CONCURRENCY, batchSize: fetchBatch }
     return [
       {
         ...shared,
         queue: intentsQueue(lane),
-        handle: (jobs: ChunkJob[]) => inChunks(jobs, (chunk) => processIntents(chunk, intents)),
+        units: inChunks((chunk) => workIsolating(chunk, (part) => processIntents(part, intents))),
       },
       ...channels.map((channel) => ({
         ...shared,
         queue: deliveriesQueue(channel, lane),
-        handle: (jobs: ChunkJob[]) => inChunks(jobs, (chunk) => deliver(chunk, deliverDeps)),
+        units: inChunks((chunk) => deliver(chunk, deliverDeps)),
       })),
     ]
   })
-  work.push({ queue: maintenanceQueue, concurrency: 1, batchSize: 1, handle: () => maintain(on) })
+  work.push({
+    queue: maintenanceQueue,
+    concurrency: 1,
+    batchSize: 1,
+    maxSize: 1,
+    units: (jobs) => [{ jobs, size: 1, work: () => maintain(on) }],
+  })
 
   const dispatcher = startDispatcher({
     boss: on.boss,
@@ -120,10 +135,15 @@ export function startWorkers(on: WorkersDeps): Workers {
   const silence = on.onRing((queue) => dispatcher.wake(queue))
 
   return {
+    quiesce() {
+      silence()
+      dispatcher.quiesce()
+      stopping.abort()
+    },
     async stop(graceMs) {
       silence()
       stopping.abort()
-      const patience = setTimeout(() => cutOff.abort(), graceMs)
+      const patience = setTimeout(() => cutOff.abort(), graceMs * sendingShare)
       await dispatcher.stop()
       clearTimeout(patience)
     },

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { idTimeMs, notificationId } from '../../src/domain/ids.ts'
-import { ensurePartitions, maintainPartitions } from '../../src/maintenance/partitions.ts'
+import { maintainPartitions } from '../../src/maintenance/partitions.ts'
 import { createIdSource } from '../../src/platform/id-source.ts'
+import { ensurePartitions } from '../../src/store/partitions.ts'
 import { createWorld, type World } from '../support/world.ts'
 
 const day = 86_400_000
@@ -81,6 +82,50 @@ test('days past their retention are dropped, but none that has something to do',
     )
   }
   assert.ok((await partitions('deliveries')).includes(dateOf(waiting.getTime())))
+})
+
+test('a day with an intent that was accepted and never planned is kept, whatever its schedule says', async () => {
+  const at = new Date(now.getTime() - 130 * day)
+  await ensurePartitions(world.worker, 1, at)
+  const intentId = createIdSource({ now: () => at }).intentId()
+  await world.admin.query(
+    `insert into carillon.intents (tenant_id, id, kind, type, priority, source, scheduled_at, accepted_at, recipients, payload)
+     values ($1, $2, 'direct', 't', 1, 'sql', now() - interval '1 s', $3, 1, '{}')`,
+    [world.tenant, intentId, at],
+  )
+  const kept = await maintainPartitions(world.worker, settings, now)
+  const suffix = dateOf(at.getTime()).replaceAll('-', '')
+  assert.deepEqual(
+    kept.kept.filter(({ partition }) => partition.endsWith(suffix)).map(({ because }) => because),
+    Array(4).fill('intents not planned yet'),
+  )
+  await world.admin.query(
+    `insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, type, priority, channels, has_fallback, scheduled_at, created_at, outcome)
+     values ($1, $2, 'user', 'a', 't', 1, '{}', false, now(), now(), 'expired')`,
+    [world.tenant, notificationId(intentId, 1)],
+  )
+  const dropped = await maintainPartitions(world.worker, settings, now)
+  assert.ok(dropped.dropped.includes(`intents_${suffix}`))
+})
+
+test('neither making nor dropping a day stops the service behind an open transaction', async () => {
+  const at = new Date(now.getTime() - 140 * day)
+  await ensurePartitions(world.worker, 1, at)
+  const open = await world.admin.connect()
+  try {
+    await open.query('begin')
+    for (const table of ['intents', 'notifications', 'deliveries', 'status_events']) {
+      await open.query(`select 1 from carillon.${table} limit 1`)
+    }
+    const made = await ensurePartitions(world.worker, 1, new Date(now.getTime() + 60 * day))
+    assert.ok(made.length > 0, 'a reader is in nobody’s way')
+    const report = await maintainPartitions(world.worker, settings, now)
+    assert.ok(report.kept.some(({ because }) => because === 'in use by an open transaction'))
+    await world.accept([world.intent()])
+  } finally {
+    await open.query('rollback')
+    open.release()
+  }
 })
 
 test('events that an enabled follower has not passed on are kept; of a switched-off one they are not', async () => {

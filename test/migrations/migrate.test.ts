@@ -90,3 +90,48 @@ test('a migration that waits for a lock gives up soon and leaves the database as
     await empty.drop()
   }
 })
+
+test('an owner that is no superuser migrates, and its connections can take the roles on', async () => {
+  const beside = await testDatabase()
+  const admin = beside.pool()
+  const owner = `owner_${beside.name.slice(-12)}`
+  const name = `${beside.name}_owned`
+  await admin.query(`create role ${owner} login createrole password 'x'`)
+  try {
+    // The roles of this cluster are another's already: whoever runs it hands them on.
+    for (const role of ['carillon_api', 'carillon_worker', 'carillon_analyst', 'carillon_caller']) {
+      await admin.query(`grant ${role} to ${owner} with admin option`)
+    }
+    await admin.query(`create database ${name} owner ${owner}`)
+    const url = new URL(beside.url)
+    url.pathname = `/${name}`
+    url.username = owner
+    url.password = 'x'
+    await migrate({ databaseUrl: url.href })
+    for (const role of ['carillon_api', 'carillon_worker'] as const) {
+      const pool = openPool({ databaseUrl: url.href, role, max: 1, applicationName: 'test', onError: () => {} })
+      assert.equal((await checkReadiness(pool)).ok, true)
+      await pool.end()
+    }
+  } finally {
+    await admin.query(`drop database if exists ${name} with (force)`)
+    await admin.query(`drop role ${owner}`)
+  }
+})
+
+test('a function of an earlier release with another signature goes, and named calls stay clear', async () => {
+  const empty = await emptyDatabase()
+  try {
+    await migrate({ databaseUrl: empty.url })
+    await empty.pool.query(
+      `create function carillon.notify(type text, recipient jsonb) returns uuid language sql as 'select null::uuid'`,
+    )
+    await migrate({ databaseUrl: empty.url })
+    const { rows } = await empty.pool.query(
+      `select 1 from pg_proc where pronamespace = 'carillon'::regnamespace and proname = 'notify'`,
+    )
+    assert.equal(rows.length, 1)
+  } finally {
+    await empty.drop()
+  }
+})

@@ -71,8 +71,8 @@ test('a caller can call carillon.notify and nothing else', async () => {
       `insert into carillon.role_bindings values ('${world.otherTenant}', session_user, now())`,
       `select carillon.accept_intents('[]', now())`,
       `select carillon.enqueue('[]')`,
-      'select carillon.ensure_partitions(now(), 1)',
-      'select carillon.drop_expired_partitions(now())',
+      `select carillon.ensure_partitions('intents', now(), 1)`,
+      `select carillon.drop_partition('intents', current_date, now())`,
       'select carillon.current_tenants()',
       'select carillon.new_id(now())',
       'create table carillon.mine ()',
@@ -200,4 +200,15 @@ test('a batch in one statement is one transaction', async () => {
       channels => '{in_app}', idempotency_key => 'bulk-' || n) from generate_series(1, 100) n`),
   )
   assert.equal((await world.rows(`select 1 from carillon.intents where type = 'bulk'`)).length, 100)
+})
+
+test('a caller’s own types in its temporary schema are not what the function means', async () => {
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    await client.query(`create function pg_temp.evil(value pg_catalog.text) returns boolean language plpgsql as $$
+      begin raise exception 'ran as %', current_user; end $$`)
+    await client.query('create domain pg_temp.text as pg_catalog.text check (pg_temp.evil(value))')
+    await client.query(`create domain pg_temp.date as pg_catalog.date check (pg_temp.evil(value::pg_catalog.text))`)
+    await client.query(notify, ['temporary'])
+  })
+  assert.equal(await intents('temporary'), 1)
 })

@@ -161,3 +161,17 @@ test('an analyst’s login sees its own tenant whatever it sets, and neither add
     await client.end()
   }
 })
+
+test('no function with its owner’s rights looks for names where a caller may put them', async () => {
+  const unsafe = await world.rows<{ name: string }>(
+    `select oid::regprocedure::text as name from pg_proc
+     where pronamespace = 'carillon'::regnamespace and prosecdef
+       and not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)`,
+  )
+  assert.deepEqual(unsafe, [])
+  const forAll = await world.rows(
+    `select oid::regprocedure::text as name from pg_proc
+     where pronamespace = 'carillon'::regnamespace and has_function_privilege('public', oid, 'execute')`,
+  )
+  assert.deepEqual(forAll, [], 'functions that PUBLIC may call')
+})

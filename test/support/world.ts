@@ -48,7 +48,7 @@ export async function createWorld(clock: Clock = systemClock): Promise<World> {
     catalogue: createTemplateCatalogue(worker, clock),
     gates: { enabledChannels: [], defaultChannels: ['email'] },
     plan: { audit: true, chunkSize: 100 },
-    membersPerChunk: 3,
+    recipientsPerChunk: 1_000,
     wake: () => {},
   }
   const world: World = {

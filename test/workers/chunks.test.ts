@@ -12,7 +12,7 @@ const job = (tenant: string, ids: string[], retryCount = 0) => ({
 test('small jobs of a tenant become one chunk, up to its size', () => {
   const chunks = mergeChunks([job('a', ['1']), job('b', ['2']), job('a', ['3', '4']), job('a', ['5', '6'])], 3)
   assert.deepEqual(
-    chunks.map(({ tenant_id, ids }) => [tenant_id, ...ids].join(' ')),
+    chunks.map(({ chunk }) => [chunk.tenant_id, ...chunk.ids].join(' ')),
     ['a 1 3 4', 'b 2', 'a 5 6'],
   )
 })
@@ -20,10 +20,10 @@ test('small jobs of a tenant become one chunk, up to its size', () => {
 test('a job that comes again stays alone and says so', () => {
   const chunks = mergeChunks([job('a', ['1']), job('a', ['2'], 1), job('a', ['3'])], 10)
   assert.deepEqual(
-    chunks.map(({ ids, redelivered }) => [ids.join(), redelivered]),
+    chunks.map(({ chunk, jobs }) => [chunk.ids.join(), chunk.redelivered, jobs.length]),
     [
-      ['1,3', false],
-      ['2', true],
+      ['1,3', false, 2],
+      ['2', true, 1],
     ],
   )
 })

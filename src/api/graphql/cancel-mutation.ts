@@ -36,6 +36,7 @@ export async function cancelNotification(on: Services, tenantId: string, id: str
     const unplanned = await cancelUnplanned(on, trx, tenantId, id)
     if (unplanned === 'unknown') throw unknown
     if (unplanned === 'cancelled') return true
+    if (unplanned === 'many') return false // its members are not notifications yet, and one id cannot stop them all
     const [planned] = await findNotifications(trx, tenantId, [id]) // planning was faster, and has committed
     if (!planned) throw unknown
     return cancelPlanned(on, trx, tenantId, viewOfRow(planned))
@@ -47,12 +48,13 @@ async function cancelUnplanned(
   trx: Trx,
   tenantId: string,
   id: string,
-): Promise<'cancelled' | 'planned' | 'unknown'> {
+): Promise<'cancelled' | 'planned' | 'many' | 'unknown'> {
   const [intent] = await findIntents(trx, tenantId, [intentIdOf(id)])
   const now = on.clock.now()
   const view = intent && viewOfIntent(tenantId, intent, id, now)
   if (!view) return 'unknown'
   const recipient = intent.payload.recipients![ordinalOf(id) - 1]!
+  if (recipient.type === 'role' || recipient.type === 'group') return 'many'
   const inserted = await insertCancelledNotification(trx, tenantId, {
     ...view,
     recipientName: recipient.name ?? null,
@@ -73,7 +75,9 @@ async function cancelPlanned(on: Services, trx: Trx, tenantId: string, view: Not
   const now = on.clock.now()
   const before = await lockDeliveries(trx, tenantId, view.id)
   const cancelled = await cancelDeliveries(trx, tenantId, view.id, now)
-  const reached = before.some(({ state }) => ['sending', 'sent', 'delivered', 'bounced'].includes(state))
+  const reached = before.some(
+    ({ channel, state }) => channel !== 'audit' && ['sending', 'sent', 'delivered', 'bounced'].includes(state),
+  )
   const stopped = !reached && (cancelled.length > 0 || before.some(({ state }) => state === 'cancelled'))
   const data = { ...storyOf(view), reason: 'cancelled' }
   const events = cancelled.map(({ id, channel }) => ({

@@ -8,10 +8,13 @@ export class ShuttingDownError extends Error {
   }
 }
 
-/** Whether Postgres rolled the batch back because of its content: SQLSTATE classes 22, 23, 42 and 54. */
+/**
+ * Whether Postgres rolled the batch back for sure: because of its content (SQLSTATE classes 22, 23, 42 and 54), a lock
+ * that somebody holds (55P03), a deadlock or a conflict (class 40).
+ */
 function isRefusal(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' && /^(22|23|42|54)[0-9A-Z]{3}$/.test(code)
+  return typeof code === 'string' && /^(22|23|40|42|54|55)[0-9A-Z]{3}$/.test(code)
 }
 
 interface Waiting {

@@ -17,9 +17,11 @@ export interface Addressee {
   empty?: true
 }
 
-/** The intent goes on with the members after this one. */
+/** The intent goes on from there, in a job of its own. */
 export interface Continuation {
   intentId: string
+  /** Whether recipients of it are planned now: then it goes on only if this planning is the first. */
+  pageBegun: boolean
   after: NonNullable<Chunk['after']>
 }
 
@@ -34,47 +36,27 @@ interface RecipientRow extends Record<string, unknown> {
 type Named = Omit<Addressee, 'recipient'> & { ref: RecipientRef }
 
 /**
- * Resolves whom the intents name: explicit recipients, and one page of the members of a role or group. The first
- * member takes the ordinal of the role itself, so that the id answered at acceptance is somebody's notification; the
- * others follow behind the explicit recipients. A page and its continuation commit together, so none is doubled.
+ * Resolves whom the intents name: explicit recipients, and pages of the members of roles and groups, `limit` recipients
+ * or little more in all; what is left goes on by continuations. The first member takes the ordinal of the role itself, so
+ * that the id answered at acceptance is somebody's notification; the others follow behind the explicit recipients. A page
+ * and its continuation commit together, so none is doubled.
  */
 export async function resolveRecipients(
   on: Queryable,
   intents: readonly Intent[],
   chunk: Chunk,
-  pageSize: number,
+  limit: number,
 ): Promise<{ addressees: Addressee[]; continuations: Continuation[] }> {
   const named: Named[] = []
   const continuations: Continuation[] = []
   for (const intent of intents) {
-    const refs = intent.payload.recipients ?? []
     const from = chunk.after ?? { ref: 0, recipientId: '', ordinal: 0 }
-    let free = Math.max(refs.length, from.ordinal)
-    for (let index = from.ref; index < refs.length; index++) {
-      const ref = refs[index]!
-      if (ref.type !== 'role' && ref.type !== 'group') {
-        named.push({ intent, ordinal: index + 1, ref })
-        continue
-      }
-      const resumed = index === from.ref && from.recipientId !== ''
-      const members = await run<{ external_id: string }>(on, membersSql, [
-        intent.tenantId,
-        ref.type,
-        ref.id,
-        resumed ? from.recipientId : '',
-        pageSize,
-      ])
-      if (members.length === 0 && !resumed) named.push({ intent, ordinal: index + 1, ref, empty: true })
-      members.forEach((member, place) => {
-        const ordinal = place === 0 && !resumed ? index + 1 : ++free
-        named.push({ intent, ordinal, ref: { type: 'user', id: member.external_id } })
-      })
-      if (members.length === pageSize) {
-        const last = members.at(-1)!.external_id
-        continuations.push({ intentId: intent.id, after: { ref: index, recipientId: last, ordinal: free } })
-        break // what comes behind this role waits for its last page
-      }
+    if (named.length >= limit) {
+      continuations.push({ intentId: intent.id, pageBegun: false, after: from })
+      continue
     }
+    const left = await nameRecipients(on, intent, from, limit - named.length, named)
+    if (left) continuations.push({ intentId: intent.id, pageBegun: true, after: left })
   }
   const known = await loadKnown(on, chunk.tenant_id, named)
   return {
@@ -84,6 +66,42 @@ export async function resolveRecipients(
     })),
     continuations,
   }
+}
+
+/** Names the recipients of one intent from a place on; gives the place where a full page of a role's members ended. */
+async function nameRecipients(
+  on: Queryable,
+  intent: Intent,
+  from: NonNullable<Chunk['after']>,
+  limit: number,
+  named: Named[],
+): Promise<NonNullable<Chunk['after']> | undefined> {
+  const refs = intent.payload.recipients ?? []
+  let free = Math.max(refs.length, from.ordinal)
+  for (let index = from.ref; index < refs.length; index++) {
+    const ref = refs[index]!
+    if (ref.type !== 'role' && ref.type !== 'group') {
+      named.push({ intent, ordinal: index + 1, ref })
+      continue
+    }
+    const resumed = index === from.ref && from.recipientId !== ''
+    const after = resumed ? from.recipientId : ''
+    const members = await run<{ external_id: string }>(on, membersSql, [
+      intent.tenantId,
+      ref.type,
+      ref.id,
+      after,
+      limit,
+    ])
+    if (members.length === 0 && !resumed) named.push({ intent, ordinal: index + 1, ref, empty: true })
+    members.forEach((member, place) => {
+      const ordinal = place === 0 && !resumed ? index + 1 : ++free
+      named.push({ intent, ordinal, ref: { type: 'user', id: member.external_id } })
+    })
+    // What comes behind this role waits for its last page.
+    if (members.length === limit) return { ref: index, recipientId: members.at(-1)!.external_id, ordinal: free }
+  }
+  return undefined
 }
 
 async function loadKnown(on: Queryable, tenantId: string, named: readonly Named[]): Promise<Map<string, RecipientRow>> {

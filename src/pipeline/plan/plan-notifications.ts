@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Channel } from '../../domain/channel.ts'
+import { intentIdOf } from '../../domain/ids.ts'
 import { laneOf } from '../../domain/priority.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
 import { enqueue, type NewJob } from '../../queue/enqueue.ts'
@@ -15,6 +16,11 @@ interface Waiting extends Record<string, unknown> {
   priority: number
 }
 
+interface Planned extends Record<string, unknown> {
+  id: string
+  channel: null
+}
+
 export interface PlanSettings {
   /** Whether every notification gets a line in the audit log. */
   audit: boolean
@@ -24,7 +30,8 @@ export interface PlanSettings {
 
 /**
  * Writes what was decided: notifications, deliveries, status events, audit lines, and the jobs that will send them.
- * Call it in a transaction. Gives the queues that got work, to be woken after the commit.
+ * Call it in a transaction. Gives the queues that got work, to be woken after the commit, and on request the intents that
+ * got notifications now, and not by an earlier planning.
  */
 export async function planNotifications(
   trx: Queryable,
@@ -33,8 +40,9 @@ export async function planNotifications(
   ids: { id(): string },
   settings: PlanSettings,
   now: Date,
-): Promise<string[]> {
-  if (decided.length === 0) return []
+  namePlanned = false,
+): Promise<{ queues: string[]; planned: Set<string> }> {
+  if (decided.length === 0) return { queues: [], planned: new Set() }
   const rows = plannedRows(decided, ids, settings, now)
   if (rows.webhookUrls.size > 0) {
     const endpoints = [...rows.webhookUrls].map((url) => ({
@@ -44,17 +52,20 @@ export async function planNotifications(
     }))
     await run(trx, endpointsSql, [tenantId, JSON.stringify(endpoints), now])
   }
-  const waiting = await run<Waiting>(trx, planSql, [
+  const written = await run<Waiting | Planned>(trx, planSql, [
     tenantId,
     JSON.stringify(rows.notifications),
     JSON.stringify(rows.deliveries),
     JSON.stringify(rows.events),
     JSON.stringify(rows.auditLines),
     now,
+    namePlanned,
   ])
+  const waiting = written.filter((row): row is Waiting => row.channel !== null)
+  const planned = new Set(written.flatMap(({ id, channel }) => (channel === null ? [intentIdOf(id)] : [])))
   const jobs = deliveryJobs(tenantId, waiting, settings.chunkSize)
   await enqueue(trx, jobs)
-  return [...new Set(jobs.map((job) => job.queue))]
+  return { queues: [...new Set(jobs.map((job) => job.queue))], planned }
 }
 
 /** Cuts deliveries into jobs: one channel and priority each, ids in order. */

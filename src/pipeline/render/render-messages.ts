@@ -22,7 +22,7 @@ export interface TemplateParts {
 
 /** What became of a delivery before it is sent: a message, or the reason why there is none. */
 export type Rendered<R extends Renderable> = { claim: R; about: NotificationContent | undefined } & (
-  | { message: Message }
+  | { message: Message; expiresAt?: Date }
   | { message?: undefined; expired: true }
   | { message?: undefined; expired?: undefined; reason: FailureReason; detail: string }
 )
@@ -40,7 +40,8 @@ export function renderMessages<R extends Renderable>(
     if (!about || !payload) {
       return { claim, about, reason: 'render_failed', detail: 'the notification is no longer there' }
     }
-    if (about.expires_at !== null && new Date(about.expires_at) <= now) return { claim, about, expired: true }
+    const expiresAt = about.expires_at === null ? undefined : new Date(about.expires_at)
+    if (expiresAt && expiresAt <= now) return { claim, about, expired: true }
     const endpoint = claim.channel === 'webhook' ? content.endpoint(claim.address) : undefined
     if (claim.channel === 'webhook' && (endpoint === undefined || endpoint.disabled)) {
       return { claim, about, reason: 'endpoint_disabled', detail: 'the endpoint is switched off' }
@@ -50,6 +51,7 @@ export function renderMessages<R extends Renderable>(
       return {
         claim,
         about,
+        expiresAt,
         message: {
           deliveryId: claim.deliveryId,
           notificationId: notificationIdOf(claim.deliveryId),
@@ -79,7 +81,7 @@ export function renderMessages<R extends Renderable>(
 function describeFault(error: unknown, template: string | null): string {
   const kind = error instanceof Error ? error.name : 'Error'
   const missing = error instanceof Error && error.message.includes('a value is missing')
-  return `template ${template}: ${missing ? 'a value is missing' : kind}`.slice(0, 200)
+  return `template ${template}: ${missing ? 'a value is missing' : kind}`.slice(0, 200).toWellFormed()
 }
 
 type Text = Pick<Message, 'subject' | 'body' | 'bodyHtml'>

@@ -12,6 +12,7 @@ export interface Sender {
 export interface Sendable {
   message?: Message
   expired?: true
+  expiresAt?: Date
   reason?: FailureReason
   detail?: string
   claim: { channel: Channel }
@@ -89,6 +90,7 @@ async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Res
   try {
     const startedAt = deps.now()
     if (deps.stopping.aborted) return { ...done, kind: 'handed_back' }
+    if (item.expiresAt && item.expiresAt <= startedAt) return { ...done, kind: 'expired' } // while it waited for a slot
     const outcome = await provider.send(item.message, deps.cutOff)
     return { item, provider: provider.name, startedAt, completedAt: deps.now(), kind: 'tried', outcome }
   } catch (error) {

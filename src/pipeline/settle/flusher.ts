@@ -1,5 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** Whether Postgres refused a value: SQLSTATE classes 22 and 23. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code))
+}
+
 /** Gathers results and settles them in flushes: when enough have come, or the oldest has waited long enough. */
 export interface Flusher<T> {
   add(result: T): void
@@ -24,14 +29,24 @@ export function createFlusher<T>(options: {
   let failure: { error: unknown } | undefined
 
   async function settlePatiently(batch: T[]): Promise<void> {
-    for (const delayMs of options.retryDelaysMs) {
+    for (const delayMs of [...options.retryDelaysMs, undefined]) {
       try {
         return await options.settle(batch)
-      } catch {
-        await delay(delayMs) // the last try below throws what it met
+      } catch (error) {
+        if (isRefusal(error) && batch.length > 1) return settleHalves(batch)
+        if (isRefusal(error) || delayMs === undefined) throw error
+        await delay(delayMs)
       }
     }
-    await options.settle(batch)
+  }
+
+  /** One result that Postgres refuses must not keep the others unwritten, or they would be sent again. */
+  async function settleHalves(batch: T[]): Promise<void> {
+    const middle = Math.ceil(batch.length / 2)
+    const halves = [batch.slice(0, middle), batch.slice(middle)]
+    const results = await Promise.allSettled(halves.map(settlePatiently))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
   }
 
   function flush(): void {

@@ -74,12 +74,17 @@ export function settlementRow(finished: Finished, step: Step, ids: { id(): strin
     provider: finished.provider,
     outcome: outcome?.kind,
     attempt_reason: failure?.reason,
-    detail: outcome?.detail?.slice(0, 200),
-    provider_message_id: outcome?.kind === 'accepted' ? outcome.providerMessageId : undefined,
+    detail: storable(outcome?.detail, 200),
+    provider_message_id: outcome?.kind === 'accepted' ? storable(outcome.providerMessageId, 500) : undefined,
     possible_duplicate: claim.possibleDuplicate,
     started_at: finished.startedAt,
     completed_at: finished.completedAt,
     events,
     dead: step.state === 'failed',
   }
+}
+
+/** What a provider said, so that Postgres takes it: cut to size, without NUL and without half of an emoji. */
+function storable(text: string | undefined, length: number): string | undefined {
+  return text?.slice(0, length).toWellFormed().replaceAll('\0', '')
 }

@@ -54,7 +54,8 @@ test('the members of a role are notified page by page, each once, the first unde
      select $1, 'm' || n, 'email', 'm' || n || '@example.com', now() from generate_series(1, 8) n`,
     [world.tenant],
   )
-  const [intentId] = await world.plan([
+  const planning = { ...world.planning, recipientsPerChunk: 3 }
+  const [answer] = await world.accept([
     world.intent({
       recipients: [
         { type: 'role', id: 'ops' },
@@ -62,19 +63,43 @@ test('the members of a role are notified page by page, each once, the first unde
       ],
     }),
   ])
+  const intentId = answer!.intentId
+  const first = { tenant_id: world.tenant, ids: [intentId] }
+  await processIntents(first, planning)
+  await world.admin.query(
+    `insert into carillon.recipients (tenant_id, external_id, roles, created_at, updated_at) values ($1, 'm0', '{ops}', now(), now())`,
+    [world.tenant],
+  )
+  await processIntents(first, planning) // again, after the membership has changed
   for (let page = 0; page < 5; page++) {
     const job = (await waitingJobs(world)).findLast(({ data }) => data.ids[0] === intentId && 'after' in data)
     if (!job) break
-    await processIntents(job.data, world.planning)
-    await processIntents(job.data, world.planning) // a page that comes again doubles nobody
+    await processIntents(job.data, planning)
+    await processIntents(job.data, planning) // a page that comes again doubles nobody
     await world.admin.query(`update pgboss.job set state = 'completed' where data = $1`, [JSON.stringify(job.data)])
   }
-  const planned = await notificationsOf(intentId!)
+  const planned = await notificationsOf(intentId)
   assert.deepEqual(planned.map(({ recipient_id }) => recipient_id).sort(), [
     ...Array.from({ length: 8 }, (_, index) => `m${index + 1}`),
     'z',
   ])
-  assert.equal(planned.find(({ id }) => id === notificationId(intentId!, 1))?.recipient_id, 'm1')
+  assert.equal(planned.find(({ id }) => id === notificationId(intentId, 1))?.recipient_id, 'm1')
+})
+
+test('a chunk takes on no more recipients than one transaction should, and the rest goes on by itself', async () => {
+  const people = (name: string) =>
+    ['1', '2'].map((n) => ({ type: 'user' as const, id: name + n, email: `${name}${n}@example.com` }))
+  const answers = await world.accept(['p', 'q', 'r'].map((name) => world.intent({ recipients: people(name) })))
+  const ids = answers.map(({ intentId }) => intentId)
+  const planning = { ...world.planning, recipientsPerChunk: 2 }
+  await processIntents({ tenant_id: world.tenant, ids }, planning)
+  const rest = (await waitingJobs(world)).filter(({ data }) => 'after' in data && ids.includes(data.ids[0]!))
+  assert.deepEqual(
+    rest.flatMap(({ data }) => data.ids),
+    ids.slice(1),
+  )
+  for (const { data } of rest) await processIntents(data, planning)
+  for (const id of ids) assert.equal((await notificationsOf(id)).length, 2)
 })
 
 const outcomes: [string, Parameters<World['intent']>, string, string][] = [

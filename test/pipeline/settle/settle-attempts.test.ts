@@ -225,6 +225,40 @@ test('a provider that throws is a failed attempt of its own delivery only', asyn
   )
 })
 
+test('what a provider says is stored whatever is in it', async () => {
+  const id = deliveryId(await planned(), 'email')
+  const detail = `${'x'.repeat(199)}\u{1f600} and a \0`
+  await deliver(chunk([id]), worker({ email: () => ({ ...permanent, detail }) }))
+  assert.deepEqual(
+    (await attemptsOf(id)).map((attempt) => attempt.detail),
+    [`${'x'.repeat(199)}\ufffd`],
+  )
+})
+
+test('a claim waits for whoever holds a row: were it passed over, it would be lost with its job', async () => {
+  const id = deliveryId(await planned(), 'email')
+  const holder = await world.admin.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from carillon.deliveries where id = $1 for update', [id])
+  const on = worker({ email: () => accepted })
+  const delivering = deliver(chunk([id]), on)
+  await holder.query('rollback')
+  holder.release()
+  await delivering
+  assert.equal((await stateOf(id))?.state, 'sent')
+})
+
+test('the mark of a possible duplicate outlives a failed attempt in between', async () => {
+  const id = deliveryId(await planned(), 'email')
+  await deliver(chunk([id]), worker({ email: () => ({ kind: 'unknown', reason: 'timeout', detail: 'no answer' }) }))
+  await deliver(chunk([id]), worker({ email: () => transient }))
+  await deliver(chunk([id]), worker({ email: () => accepted }))
+  assert.deepEqual(
+    (await attemptsOf(id)).map((attempt) => attempt.possible_duplicate),
+    [false, true, true],
+  )
+})
+
 test('an expired delivery is not sent, uses no attempt, and says so', async () => {
   const id = deliveryId(await planned({}, { expiresAt: new Date(Date.now() + 60_000).toISOString() }), 'email')
   const late = { now: () => new Date(Date.now() + 120_000) }

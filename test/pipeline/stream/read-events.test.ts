@@ -88,7 +88,7 @@ test('nothing is lost or repeated with 16 writers and a transaction that stays o
 })
 
 test('an event whose id is months older than its commit is read like any other', async () => {
-  await owner.query(`select carillon.ensure_partitions(now() - interval '40 days', 0)`)
+  await owner.query(`select carillon.ensure_partitions('status_events', now() - interval '40 days', 0)`)
   const end = await endOfLog()
   await owner.query({
     text: `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
@@ -129,7 +129,7 @@ test('a cursor past the end of the log is refused: the database was set back', a
 
 for (const role of ['carillon_worker', 'carillon_api']) {
   test(`the plan of ${role} is a Merge Append over status_events_feed of 90 partitions and sorts nothing`, async () => {
-    await owner.query(`select carillon.ensure_partitions(now() - interval '88 days', 90)`)
+    await owner.query(`select carillon.ensure_partitions('status_events', now() - interval '88 days', 90)`)
     const { name, text } = statement('stream/read_status_events')
     const plan = await inTransaction(database.pool(role), async (trx) => {
       await run(trx, statement('stream/read_horizon'), [])

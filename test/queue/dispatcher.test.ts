@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { PgBoss } from 'pg-boss'
+import { createLogger } from '../../src/platform/logger.ts'
+import { createBoss } from '../../src/queue/boss.ts'
+import { type ChunkJob, type Dispatcher, startDispatcher } from '../../src/queue/dispatcher.ts'
+import { enqueue } from '../../src/queue/enqueue.ts'
+import { intentsQueue } from '../../src/queue/queues.ts'
+import { eventually } from '../support/eventually.ts'
+import { createWorld, type World } from '../support/world.ts'
+
+const queue = intentsQueue('bulk')
+let world: World
+let boss: PgBoss
+const dispatchers: Dispatcher[] = []
+before(async () => {
+  world = await createWorld()
+  boss = createBoss(world.worker, { supervise: false, onError: () => {} })
+  await boss.start()
+})
+after(async () => {
+  for (const dispatcher of dispatchers) await dispatcher.stop()
+  await boss.stop({ graceful: false })
+})
+
+function dispatch(work: (job: ChunkJob) => Promise<void>, maxSize = 10): Dispatcher {
+  const dispatcher = startDispatcher({
+    boss,
+    pool: world.worker,
+    logger: createLogger('silent'),
+    idlePollMs: 20,
+    work: [
+      {
+        queue,
+        concurrency: 1,
+        batchSize: 10,
+        maxSize,
+        units: (jobs) => jobs.map((job) => ({ jobs: [job], size: job.data.ids.length, work: () => work(job) })),
+      },
+    ],
+  })
+  dispatchers.push(dispatcher)
+  return dispatcher
+}
+
+const put = (...ids: string[]) =>
+  enqueue(
+    world.worker,
+    ids.map((id) => ({ queue, data: { tenant_id: world.tenant, ids: [id] }, priority: 1 })),
+  )
+const states = async (...ids: string[]) =>
+  Object.fromEntries(
+    (
+      await world.rows<{ id: string; state: string; retry_count: number }>(
+        `select data -> 'ids' ->> 0 as id, state, retry_count from pgboss.job where data -> 'ids' ->> 0 = any ($1)`,
+        [ids],
+      )
+    ).map(({ id, state, retry_count }) => [id, `${state} ${retry_count}`]),
+  )
+
+test('a unit that fails sends back its own jobs only; the others of its batch go through once', async () => {
+  const worked: string[] = []
+  await put('good-1', 'bad', 'good-2')
+  const dispatcher = dispatch(async ({ data }) => {
+    worked.push(data.ids[0]!)
+    if (data.ids[0] === 'bad') throw new Error('bad')
+  })
+  await eventually(async () => assert.equal((await states('bad')).bad?.split(' ')[0], 'retry'))
+  await eventually(async () =>
+    assert.deepEqual(await states('good-1', 'good-2'), { 'good-1': 'completed 0', 'good-2': 'completed 0' }),
+  )
+  await dispatcher.stop()
+  assert.deepEqual(worked.filter((id) => id !== 'bad').sort(), ['good-1', 'good-2'])
+  await world.admin.query(`delete from pgboss.job where name = $1`, [queue])
+})
+
+test('no more ids are in work at once than a batch may', async () => {
+  let active = 0
+  let most = 0
+  const done: string[] = []
+  await put('a', 'b', 'c', 'd', 'e')
+  const dispatcher = dispatch(async ({ data }) => {
+    most = Math.max(most, ++active)
+    await new Promise((resolve) => setImmediate(resolve))
+    active--
+    done.push(data.ids[0]!)
+  }, 2)
+  await eventually(() => assert.equal(done.length, 5))
+  await dispatcher.stop()
+  assert.equal(most, 2)
+})
+
+test('a stop waits for what is under way and hands back what has not begun', async () => {
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const begun: string[] = []
+  await put('first', 'second', 'third')
+  const dispatcher = dispatch(async ({ data }) => {
+    begun.push(data.ids[0]!)
+    await held
+  }, 1)
+  await eventually(() => assert.equal(begun.length, 1))
+  const stopped = dispatcher.stop()
+  release()
+  await stopped
+  assert.equal(begun.length, 1)
+  const after = await states('first', 'second', 'third')
+  assert.deepEqual(
+    Object.values(after)
+      .map((state) => state.split(' ')[0])
+      .sort(),
+    ['completed', 'retry', 'retry'],
+  )
+})
