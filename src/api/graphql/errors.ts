@@ -10,6 +10,7 @@ export type FaultCode =
   | 'FORBIDDEN'
   | 'NOT_FOUND'
   | 'IDEMPOTENCY_CONFLICT'
+  | 'IN_FLIGHT'
   | 'RATE_LIMITED'
   | 'TOO_COMPLEX'
   | 'PAYLOAD_TOO_LARGE'
@@ -49,7 +50,7 @@ export function validationFault(faults: readonly InputFault[]): GraphQLError {
   return fault('VALIDATION_FAILED', `${first.path.join('.')} ${first.message}`, { path: first.path, faults })
 }
 
-const unavailable = /^(08|57P|53|25006|57014|40001|40P01|55P03)/
+const unavailable = /^(08|57P|53|25006|57014|40001|40P01)/
 const networkCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'])
 
 /** Whether Postgres is away, overloaded or gave up, so that the same request may well succeed later. */
@@ -92,6 +93,10 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
     if (code === 'FOLLOWER_TOO_SLOW') {
       const message = 'events came faster than they were taken; subscribe again'
       return new GraphQLError(message, { ...place, extensions: { code: 'UNAVAILABLE' } })
+    }
+    if (code === '55P03') {
+      const message = 'another request with the same idempotency key, or for the same rows, is under way; send it again'
+      return new GraphQLError(message, { ...place, extensions: { code: 'IN_FLIGHT' } })
     }
     if (code === '22021' || code === '22P05') {
       const message = 'the request holds a character that cannot be stored'

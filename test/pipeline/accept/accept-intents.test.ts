@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
+import { acceptIntents } from '../../../src/pipeline/accept/accept-intents.ts'
+import { createCoalescer } from '../../../src/pipeline/accept/coalescer.ts'
+import { openPool } from '../../../src/platform/db.ts'
 import { createWorld, type World, waitingJobs } from '../../support/world.ts'
 
 let world: World
@@ -155,5 +158,41 @@ test('a batch with another tenant’s intent is refused whole, by Postgres', asy
     )
   } finally {
     client.release(true)
+  }
+})
+
+test('a key that an open transaction holds keeps nobody else waiting', async () => {
+  const patient = openPool({
+    databaseUrl: world.url,
+    role: 'carillon_api',
+    max: 4,
+    lockTimeoutMs: 100,
+    applicationName: 'test',
+    onError: () => {},
+  })
+  const coalescer = createCoalescer({
+    accept: (intents) => acceptIntents(patient, intents, world.ids, world.clock.now(), 86_400_000),
+    onCommitted: () => {},
+    flushMs: 1,
+    flushRows: 100,
+    maxInFlight: 2,
+  })
+  const holder = await world.admin.connect()
+  try {
+    await holder.query(`begin; set local carillon.tenant_id = '${world.tenant}'`)
+    await holder.query(
+      `select carillon.notify(type => 'x', recipient => '{"id": "a"}', body => 'x', idempotency_key => 'held')`,
+    )
+    const [blocked, free] = await Promise.allSettled([
+      coalescer.submit([world.intent({}, { idempotencyKey: 'held' })]),
+      coalescer.submit([world.intent({}, { idempotencyKey: 'free', tenantId: world.otherTenant })]),
+    ])
+    assert.equal(blocked.status === 'rejected' && blocked.reason.code, '55P03')
+    assert.equal(free.status === 'fulfilled' && free.value[0]?.status, 'accepted')
+  } finally {
+    await holder.query('rollback')
+    holder.release()
+    await coalescer.close()
+    await patient.end()
   }
 })
