@@ -272,6 +272,7 @@ const loopback = ['localhost', '127.0.0.1', '::1']
 
 function channelSettings(config: Config): ChannelSettings {
   const development = config.NODE_ENV !== 'production'
+  const capture = captureSettings(config)
   return {
     smtp: config.SMTP_URL
       ? {
@@ -288,6 +289,6 @@ function channelSettings(config: Config): ChannelSettings {
       allowPrivateAddresses: config.WEBHOOK_ALLOW_PRIVATE,
       allowedHosts: development ? [...config.WEBHOOK_ALLOWED_HOSTS, ...loopback] : config.WEBHOOK_ALLOWED_HOSTS,
     },
-    capture: captureSettings(config),
+    capture: capture && { ...capture, from: config.SMTP_FROM },
   }
 }

@@ -67,6 +67,10 @@ begin
                 where k not in ('type', 'id', 'email', 'phone', 'name', 'slackId', 'telegramId', 'discordId', 'webhookUrl', 'locale', 'timezone'));
   elsif exists (select from jsonb_each(recipient) e where jsonb_typeof(e.value) not in ('string', 'null') or length(e.value #>> '{}') > 2048) then
     field := 'recipient'; fault := 'fields must be strings of at most 2048 characters';
+  elsif (recipient ->> 'id') ~ '[\r\n]' or (recipient ->> 'name') ~ '[\r\n]' then
+    field := 'recipient'; fault := 'id and name must be one line';
+  elsif recipient ->> 'locale' is not null and recipient ->> 'locale' !~ '^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$' then
+    field := 'recipient'; fault := 'locale is not a BCP 47 tag';
   elsif length(recipient ->> 'id') > 255 then
     field := 'recipient'; fault := 'id must be at most 255 characters';
   elsif exists (select from jsonb_each_text(recipient) e where e.key not in ('webhookUrl', 'name') and octet_length(e.value) > 1024) then
@@ -97,11 +101,13 @@ begin
   elsif metadata is null or jsonb_typeof(metadata) <> 'object' then
     field := 'metadata'; fault := 'must be a JSON object';
   elsif octet_length(coalesce(data::text, '')) + octet_length(coalesce(metadata::text, '')) + octet_length(coalesce(body, ''))
-        + octet_length(coalesce(body_html, '')) > 1048576 then
+        + octet_length(coalesce(body_html, '')) + octet_length(coalesce(subject, '')) > 1048576 then
     field := 'data'; fault := 'content is larger than 1 MiB';
-  elsif cardinality(channels) = 0 or not coalesce(lower(channels::text)::text[] <@ known_channels, true) then
+  elsif jsonb_path_exists(data, 'lax $.**{65}') or jsonb_path_exists(metadata, 'lax $.**{65}') then
+    field := 'data'; fault := 'is nested deeper than 64 levels';
+  elsif array_ndims(channels) > 1 or cardinality(channels) = 0 or not coalesce(lower(channels::text)::text[] <@ known_channels, true) then
     field := 'channels'; fault := 'must be one or more of ' || array_to_string(known_channels, ', ');
-  elsif not coalesce(lower(fallback_channels::text)::text[] <@ known_channels, true) then
+  elsif array_ndims(fallback_channels) > 1 or not coalesce(lower(fallback_channels::text)::text[] <@ known_channels, true) then
     field := 'fallback_channels'; fault := 'must be among ' || array_to_string(known_channels, ', ');
   elsif priority_value is null then
     field := 'priority'; fault := 'must be LOW, NORMAL, HIGH or CRITICAL';
@@ -113,9 +119,9 @@ begin
     field := 'event_id'; fault := 'must be 1 to 255 characters';
   elsif length(correlation_id) not between 1 and 255 then
     field := 'correlation_id'; fault := 'must be 1 to 255 characters';
-  elsif scheduled_at > now_at + interval '366 days' or not isfinite(scheduled_at) then
+  elsif scheduled_at > now_at + interval '366 days' or scheduled_at < now_at - interval '366 days' then
     field := 'scheduled_at'; fault := 'must be within 366 days';
-  elsif not isfinite(expires_at) or expires_at <= greatest(now_at, scheduled_at) then
+  elsif not isfinite(expires_at) or expires_at > now_at + interval '100 years' or expires_at <= greatest(now_at, scheduled_at) then
     field := 'expires_at'; fault := 'must be in the future and after scheduled_at';
   end if;
   if fault is not null then

@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import { type CaptureSettings, createCaptureMailbox } from './capture/capture-mailbox.ts'
 import { createCaptureProvider } from './capture/capture-provider.ts'
 import { createSmtpProvider, type SmtpSettings } from './email/smtp-provider.ts'
+import { parseMailbox } from './mail-address.ts'
 import type { Provider } from './port.ts'
 import { createSinkProvider } from './sink/sink-provider.ts'
 import { createWebhookProvider, type WebhookSettings } from './webhook/webhook-provider.ts'
@@ -12,7 +13,7 @@ export interface ChannelSettings {
   smtp?: SmtpSettings
   webhook: WebhookSettings
   /** Development only: the mailbox for every channel without a provider of its own. */
-  capture?: CaptureSettings
+  capture?: CaptureSettings & { from?: string }
   /** The bench only: every channel accepts in-process, and nothing leaves. Default false. */
   sink?: boolean
 }
@@ -42,10 +43,11 @@ export function createProviders(settings: ChannelSettings, clock: Clock): Map<Ch
   const providers = [createWebhookProvider(webhook, clock)]
   if (smtp) providers.push(createSmtpProvider(smtp, clock))
   if (capture) {
+    const from = capture.from === undefined ? undefined : parseMailbox(capture.from)
     const mailbox = createCaptureMailbox({ ...capture, clock })
     const provided = new Set(providers.map(({ channel }) => channel))
     for (const channel of sendingChannels) {
-      if (!provided.has(channel)) providers.push(createCaptureProvider(channel, mailbox, clock))
+      if (!provided.has(channel)) providers.push(createCaptureProvider(channel, mailbox, clock, from))
     }
   }
   return mapOf(providers)

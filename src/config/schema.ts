@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Channel, channels } from '../domain/channel.ts'
 
 /** How a value is read from its environment variable, and what the manual says of it. */
 interface Field<T> {
@@ -13,7 +14,7 @@ const wholeNumber = (min: number, max: number) =>
     .string()
     .regex(/^-?\d+$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.number().min(min).max(max))
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
 const flag = z
   .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
   .transform((value) => value === 'true' || value === '1')
@@ -23,6 +24,7 @@ const list = z.string().transform((value) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 )
+const channelList = list.pipe(z.array(z.enum(channels, { error: `must be among ${channels.join(', ')}` })))
 const urlOf = (...schemes: string[]) =>
   z.string().refine(
     (value) => {
@@ -132,13 +134,13 @@ export const fields = {
     help: 'How often an idle worker looks for work when nothing wakes it.',
   }),
   CHANNEL_ENABLE_LIST: field({
-    parse: list,
-    default: [] as string[],
+    parse: channelList,
+    default: [] as Channel[],
     help: 'Channels that may be used, with commas; empty: all of them.',
   }),
   CHANNEL_DEFAULT: field({
-    parse: list.pipe(z.array(z.string()).min(1)),
-    default: ['email'],
+    parse: channelList.refine((value) => value.length > 0, 'must name a channel'),
+    default: ['email'] as Channel[],
     help: 'Channels of a request that names none, has no template that names some, and no address that tells.',
   }),
   AUDIT_ENABLED: field({ parse: flag, default: true, help: 'Whether every notification is written to the audit log.' }),

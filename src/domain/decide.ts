@@ -16,7 +16,8 @@ export interface GateSettings {
   defaultChannels: readonly Channel[]
 }
 
-export type SuppressReason = 'channel_disabled' | 'no_address'
+/** `no_recipients`: of a role or group without a member. */
+export type SuppressReason = 'channel_disabled' | 'no_address' | 'no_recipients'
 
 export interface PlannedDelivery {
   channel: Channel

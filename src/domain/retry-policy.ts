@@ -7,9 +7,11 @@ export interface RetryPolicy {
   jitter: number
 }
 
+const longestAskedMs = 3_600_000
+
 /**
- * The wait before the next attempt, or undefined where there is none left. A Retry-After may lengthen our wait but at
- * most doubles it. `random` is 0 ≤ r < 1.
+ * The wait before the next attempt, or undefined where there is none left. A Retry-After is honoured in full, up to an hour
+ * or twice our own wait, whichever is longer: nobody can put a delivery off for ever. `random` is 0 ≤ r < 1.
  */
 export function nextWaitMs(
   policy: RetryPolicy,
@@ -22,5 +24,5 @@ export function nextWaitMs(
   if (delay === undefined) return undefined
   const own = Math.round(delay * (1 + policy.jitter * (2 * random - 1)))
   const asked = outcome.kind === 'rejected' ? (outcome.retryAfterMs ?? 0) : 0
-  return Math.max(own, Math.min(asked, 2 * own))
+  return Math.max(own, Math.min(asked, Math.max(longestAskedMs, 2 * own)))
 }

@@ -1,5 +1,5 @@
 /**
- * One line of the append-only log. `type` is `notification.intent.received`, `notification.intent.unmatched`,
+ * One line of the append-only log. `type` is `notification.intent.<received|unmatched|failed>`,
  * `notification.<channel>.<requested|sent|retrying|failed|cancelled|expired|suppressed|delivered|bounced|read|seen|archived>`,
  * `notification.<cancelled|expired|failed|dead_lettered|replayed>`. The subject is an intent, a notification or a
  * delivery (see ids.ts). `data` has snake_case keys and neither addresses nor content: among them recipient_id, channel,

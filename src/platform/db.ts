@@ -108,6 +108,17 @@ export interface Statement {
   readonly text: string
 }
 
+/**
+ * Whether a fault passes by itself: Postgres is away, overloaded, stopping, or somebody was in the way (SQLSTATE classes 08,
+ * 40, 53, 55, 57, 58, and the codes of the network).
+ */
+export function isPassingFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  if (/^(08|40|53|55|57|58)[0-9A-Z]{3}$/.test(code) || /^E[A-Z_]{3,}$/.test(code)) return true
+  return /timeout exceeded when trying to connect|Connection terminated|Client has encountered/.test(error.message)
+}
+
 /** Loads `sql/<path>.sql`; call it at module load, so that a missing file fails at start. */
 export function statement(path: string): Statement {
   return {

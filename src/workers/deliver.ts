@@ -26,7 +26,7 @@ const settleRetryDelaysMs = [100, 500, 2_000, 5_000]
 
 /** Deliveries go out: render → send → settle. The claim is committed before the network is used. */
 export async function deliver(chunk: WorkChunk, on: DeliverDeps): Promise<void> {
-  const claims = await claimDeliveries(on.pool, chunk, chunk.redelivered, on.clock.now())
+  const claims = await claimDeliveries(on.pool, chunk, chunk.tries > 0, on.clock.now())
   if (claims.length === 0) return
   const content = await loadContent(on.pool, chunk.tenant_id, claims)
   const templates = claims.flatMap(({ deliveryId }) => content.payload(deliveryId)?.template ?? [])

@@ -3,7 +3,7 @@ import type { GateSettings } from '../domain/decide.ts'
 import { laneOf } from '../domain/priority.ts'
 import { loadIntents } from '../pipeline/enrich/load-intents.ts'
 import { resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
-import { markUnmatched, matchIntents } from '../pipeline/match/match-intents.ts'
+import { markIntents, matchIntents } from '../pipeline/match/match-intents.ts'
 import { permit } from '../pipeline/permit/permit.ts'
 import { type PlanSettings, planNotifications } from '../pipeline/plan/plan-notifications.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -42,7 +42,11 @@ export async function processIntents(chunk: Chunk, on: ProcessIntentsDeps): Prom
   const woken = await inTransaction(
     on.pool,
     async (trx) => {
-      await markUnmatched(trx, unmatched, on.ids, now)
+      const ended = unmatched.map(({ id, type, correlationId, traceparent }) => ({
+        id,
+        data: { type, correlation_id: correlationId, traceparent },
+      }))
+      await markIntents(trx, chunk.tenant_id, 'unmatched', ended, on.ids, now)
       const { queues, planned } = await planNotifications(
         trx,
         chunk.tenant_id,
@@ -66,4 +70,15 @@ export async function processIntents(chunk: Chunk, on: ProcessIntentsDeps): Prom
     beginOverSets,
   )
   for (const queue of woken) on.wake(queue)
+}
+
+/** Ends an intent that cannot be processed, however often it is tried: it fails by name instead of waiting for ever. */
+export async function failIntent(
+  chunk: Chunk,
+  cause: unknown,
+  on: Pick<ProcessIntentsDeps, 'pool' | 'clock' | 'ids'>,
+): Promise<void> {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+  const intents = chunk.ids.map((id) => ({ id, data: { reason: 'processing_failed', code } }))
+  await markIntents(on.pool, chunk.tenant_id, 'failed', intents, on.ids, on.clock.now())
 }

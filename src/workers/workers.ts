@@ -17,7 +17,7 @@ import { deliveriesQueue, intentsQueue, maintenanceQueue } from '../queue/queues
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
 import { mergeChunks, type WorkChunk, workIsolating } from './chunks.ts'
 import { type DeliverDeps, deliver } from './deliver.ts'
-import { type ProcessIntentsDeps, processIntents } from './process-intents.ts'
+import { failIntent, type ProcessIntentsDeps, processIntents } from './process-intents.ts'
 
 export interface WorkersDeps {
   config: Config
@@ -62,8 +62,8 @@ export function startWorkers(on: WorkersDeps): Workers {
     ids,
     catalogue,
     gates: {
-      enabledChannels: config.CHANNEL_ENABLE_LIST as Channel[],
-      defaultChannels: config.CHANNEL_DEFAULT as Channel[],
+      enabledChannels: config.CHANNEL_ENABLE_LIST,
+      defaultChannels: config.CHANNEL_DEFAULT,
     },
     plan: { audit: config.AUDIT_ENABLED, chunkSize: config.WORKER_CHUNK },
     recipientsPerChunk,
@@ -107,7 +107,16 @@ export function startWorkers(on: WorkersDeps): Workers {
       {
         ...shared,
         queue: intentsQueue(lane),
-        units: inChunks((chunk) => workIsolating(chunk, (part) => processIntents(part, intents))),
+        units: inChunks((chunk) =>
+          workIsolating(
+            chunk,
+            (part) => processIntents(part, intents),
+            async (part, cause) => {
+              logger.error({ err: cause, intents: part.ids }, 'an intent cannot be processed and is given up')
+              await failIntent(part, cause, intents)
+            },
+          ),
+        ),
       },
       ...channels.map((channel) => ({
         ...shared,

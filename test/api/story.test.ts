@@ -36,7 +36,7 @@ async function plan(id: string): Promise<void> {
 }
 
 const work = (id: string, channel: 'email' | 'in_app', workers: DeliverDeps) =>
-  deliver({ tenant_id: world.tenant, ids: [deliveryId(id, channel)], redelivered: false }, workers)
+  deliver({ tenant_id: world.tenant, ids: [deliveryId(id, channel)], tries: 0 }, workers)
 
 const storyQuery = `query ($id: ID!) { notification(id: $id) {
   status subject body readAt retryCount nextRetryAt error selectedChannel sentAt template { name version }

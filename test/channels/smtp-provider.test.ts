@@ -82,11 +82,23 @@ test('a mail arrives as it was written: subject, text, HTML, sender, recipient, 
 test('copies and reply-to: cc is seen by all, bcc only by the envelope', async () => {
   const email = { cc: ['Claude <claude@d.example>'], bcc: ['hidden@d.example'], replyTo: 'Desk <desk@d.example>' }
   const { received } = await deliver({ email })
-  const [{ to, mail, raw }] = received as [ReceivedMail]
-  assert.deepEqual(to, ['quasimodo@belfry.example', 'claude@d.example', 'hidden@d.example'])
+  const [{ to, mail, raw }, copies] = received as [ReceivedMail, ReceivedMail]
+  assert.deepEqual(to, ['quasimodo@belfry.example'])
+  assert.deepEqual(copies.to, ['claude@d.example', 'hidden@d.example'])
+  assert.equal(copies.mail.messageId, mail.messageId)
   assert.deepEqual(mail.cc, [{ name: 'Claude', address: 'claude@d.example' }])
   assert.deepEqual(mail.replyTo, [{ name: 'Desk', address: 'desk@d.example' }])
   assert.doesNotMatch(raw, /hidden|bcc/i)
+})
+
+test('copies go to nobody while the recipient is refused', async () => {
+  await using server = await startSmtpServer({ rcpt: ['451 4.7.1 later'] })
+  const provider = provide(`smtp://127.0.0.1:${server.port}`)
+  const email = { cc: ['claude@d.example'], bcc: ['hidden@d.example'] }
+  const outcome = await provider.send(testMessage('email', { email }), never)
+  await provider.close()
+  assert.equal(outcome.kind, 'rejected')
+  assert.deepEqual(server.commands.filter((command) => /^(RCPT|DATA)/i.test(command)).length, 1)
 })
 
 test('a mail may be text only, HTML only, or neither', async () => {

@@ -19,7 +19,9 @@ const cases: [string, number, AttemptOutcome, number, number | undefined][] = [
   ['success is not tried again', 1, { kind: 'accepted' }, 0.5, undefined],
   ['an unknown outcome is tried again', 1, unknown, 0.5, 60_000],
   ['a Retry-After may lengthen our wait', 1, throttled(90_000), 0.5, 90_000],
-  ['a Retry-After at most doubles our wait', 1, throttled(3_600_000), 0.5, 120_000],
+  ['a Retry-After is honoured in full, jitter or not', 1, throttled(3_500_000), 0, 3_500_000],
+  ['a Retry-After of more than an hour is cut to one', 1, throttled(86_400_000), 0.5, 3_600_000],
+  ['a Retry-After may double a wait that is longer than that', 2, { ...throttled(1e9) }, 0.5, 3_600_000],
   ['a Retry-After never shortens our wait', 1, throttled(1_000), 0.5, 60_000],
 ]
 for (const [name, attempt, outcome, random, expected] of cases) {

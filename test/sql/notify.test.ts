@@ -150,6 +150,17 @@ const faults: [string, Record<string, string>, string][] = [
   ['an empty key', { idempotency_key: `''` }, 'idempotency_key'],
   ['a key of 256 characters', { idempotency_key: `repeat('k', 256)` }, 'idempotency_key'],
   ['a schedule in two years', { scheduled_at: `now() + interval '2 years'` }, 'scheduled_at'],
+  ['channels in two dimensions', { channels: `array[array['email'], array['sms']]` }, 'channels'],
+  ['data nested a thousand deep', { data: `(repeat('{"a":', 1000) || '1' || repeat('}', 1000))::jsonb` }, 'data'],
+  [
+    'lists nested a thousand deep',
+    { data: `('{"a":' || repeat('[', 1000) || repeat(']', 1000) || '}')::jsonb` },
+    'data',
+  ],
+  ['a subject of three megabytes', { subject: `repeat('x', 3000000)` }, 'data'],
+  ['a recipient whose id breaks the line', { recipient: `E'{"id": "a\\\\nb"}'` }, 'recipient'],
+  ['a recipient with a locale that is none', { recipient: `'{"id": "a", "locale": "??"}'` }, 'recipient'],
+  ['a schedule in the bronze age', { scheduled_at: `'1700-01-01 BC'` }, 'scheduled_at'],
   ['a schedule at infinity', { scheduled_at: `'infinity'` }, 'scheduled_at'],
   ['an expiry in the past', { expires_at: `now() - interval '1 s'` }, 'expires_at'],
   [

@@ -283,7 +283,9 @@ test('when the leader is killed with -9 in full flow, the standby takes over and
   await Promise.all(writers)
   const received = await consume()
   await arrived(received, ids, 60_000)
-  assert.ok(received.length - ids.length <= 50, `${received.length - ids.length} repeated`)
+  // One batch for the kill, and one for each time that the broker did not answer the new leader.
+  const repeated = received.length - ids.length
+  assert.ok(repeated <= 50 * (1 + standby.failed.length), `${repeated} repeated, failures: ${standby.failed}`)
   assertOrder(received)
   assert.ok(takeoverMs < 5_000, `took over after ${takeoverMs} ms`)
   assert.equal(complaints, '', 'among them the TimeoutNegativeWarning that kafkajs by itself brings about')

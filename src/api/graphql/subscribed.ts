@@ -12,10 +12,11 @@ export async function subscribed<T>(
 ): Promise<AsyncIterableIterator<T>> {
   const place = context.services.subscriptions.enter(context.principal.keyId)
   if (!place) throw fault('RATE_LIMITED', 'this API key has too many subscriptions')
-  const { signal, release } = place
+  const { signal, begin, release } = place
   let source: AsyncGenerator<T>
   try {
     source = await start(signal)
+    begin()
   } catch (error) {
     release()
     throw error

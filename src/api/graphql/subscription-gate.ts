@@ -1,6 +1,8 @@
 /** Room for one subscription: it ends when `signal` aborts, and must be given back. */
 export interface SubscriptionPlace {
   signal: AbortSignal
+  /** The subscription is established: from now on it counts as open. */
+  begin(): void
   release(): void
 }
 
@@ -24,13 +26,17 @@ export function createSubscriptionGate(limitPerKey: number): SubscriptionGate {
       if (closed || ofKey.size >= limitPerKey) return undefined
       const controller = new AbortController()
       places.set(keyId, ofKey.add(controller))
-      open++
+      let begun = false
       return {
         signal: controller.signal,
+        begin() {
+          begun = true
+          open++
+        },
         release() {
           controller.abort()
           if (!ofKey.delete(controller)) return
-          open--
+          if (begun) open--
           if (ofKey.size === 0 && places.get(keyId) === ofKey) places.delete(keyId)
         },
       }

@@ -4,16 +4,22 @@ import type { AttemptOutcome } from '../../domain/outcome.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { composeMail, type MailAttachment, renderMail } from '../compose-mail.ts'
+import type { Mailbox } from '../mail-address.ts'
 import type { Provider } from '../port.ts'
 import type { CaptureMailbox } from './capture-mailbox.ts'
 
-const from = { name: 'Carillon', address: 'carillon@localhost' }
+const someone: Mailbox = { name: 'Carillon', address: 'carillon@localhost' }
 
 /**
  * Stands in, while developing, for a channel that has no provider: what would have been sent is kept in the mailbox.
  * E-mail is composed as for SMTP, so what SMTP would refuse is refused here too.
  */
-export function createCaptureProvider(channel: Channel, mailbox: CaptureMailbox, clock: Clock = systemClock): Provider {
+export function createCaptureProvider(
+  channel: Channel,
+  mailbox: CaptureMailbox,
+  clock: Clock = systemClock,
+  from: Mailbox = someone,
+): Provider {
   async function send(message: Message): Promise<AttemptOutcome> {
     if (channel !== 'email') return keep(mailbox, message)
     const attachments = (message.email?.attachments ?? []).map(attachmentAtHand)

@@ -1,4 +1,4 @@
-import { createTransport, type NodemailerError, type SMTPPoolSentMessageInfo } from 'nodemailer'
+import { createTransport, type NodemailerError, type SendMailOptions, type SMTPPoolSentMessageInfo } from 'nodemailer'
 import type { Message } from '../../domain/message.ts'
 import type { AttemptOutcome } from '../../domain/outcome.ts'
 import type { Clock } from '../../platform/clock.ts'
@@ -8,7 +8,7 @@ import { createGuardedAgent } from '../http-exchange.ts'
 import { parseMailbox } from '../mail-address.ts'
 import type { Provider } from '../port.ts'
 import { type AttachmentLimits, gatherAttachments } from './gather-attachments.ts'
-import { smtpFailureOutcome, smtpReplyOutcome } from './smtp-errors.ts'
+import { smtpFailureOutcome } from './smtp-errors.ts'
 
 export interface SmtpSettings {
   /** `smtp://user:pass@host:587` or `smtps://…:465`; with a password, STARTTLS is demanded unless `?requireTLS=false`. */
@@ -86,8 +86,12 @@ export function createSmtpProvider(settings: SmtpSettings, clock: Clock): Provid
       const composed = await compose(message, stop.signal)
       if (composed.kind === 'refused') return composed.outcome
       try {
-        const info = await transport.sendMail({ ...composed.mail, signal: stop.signal })
-        return sentOutcome(info, composed.recipient, message)
+        const { to, copies } = envelopesOf(composed)
+        const info = await transport.sendMail({ ...composed.mail, envelope: to, signal: stop.signal })
+        return sentOutcome(
+          info,
+          copies && (await sendCopies({ ...composed.mail, envelope: copies, signal: stop.signal })),
+        )
       } catch (error) {
         const failure = { error: ownError(error, composed.recipient), wasDataSent: sent.has(stop.signal), stoppedBy }
         return smtpFailureOutcome(failure, message)
@@ -95,6 +99,16 @@ export function createSmtpProvider(settings: SmtpSettings, clock: Clock): Provid
     } finally {
       clearTimeout(deadline)
       signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** How many copies were not taken. They are not worth another try: the message itself has arrived. */
+  async function sendCopies(mail: SendMailOptions & { envelope: { to: string[] } }): Promise<number> {
+    try {
+      const info = await transport.sendMail(mail)
+      return info.rejected.length
+    } catch {
+      return mail.envelope.to.length
     }
   }
 
@@ -113,18 +127,20 @@ export function createSmtpProvider(settings: SmtpSettings, clock: Clock): Provid
   return { channel: 'email', name: 'smtp', send, close }
 }
 
-/**
- * The server takes recipients one by one. When it took only copies, the recipient's own refusal is the outcome: if that
- * is retried the copies arrive twice, under one Message-ID, which is the lesser harm.
- */
-function sentOutcome(info: SMTPPoolSentMessageInfo, recipient: string, message: Message): AttemptOutcome {
-  const refusals = info.rejectedErrors ?? []
-  const own = refusals.find((error) => error.recipient === recipient)
-  if (own) return smtpReplyOutcome(own, message)
+/** The recipient goes first and alone: copies go out once the message itself was taken, and never for a refused one. */
+function envelopesOf({ mail, recipient }: Extract<ComposedMail, { kind: 'composed' }>) {
+  const from = mail.envelope?.from
+  const copies = [mail.envelope?.to ?? []]
+    .flat()
+    .filter((address): address is string => typeof address === 'string' && address !== recipient)
+  return { to: { from, to: [recipient] }, copies: copies.length > 0 ? { from, to: copies } : undefined }
+}
+
+function sentOutcome(info: SMTPPoolSentMessageInfo, refusedCopies = 0): AttemptOutcome {
   return {
     kind: 'accepted',
     providerMessageId: info.serverMessageId ?? info.messageId,
-    ...(refusals.length > 0 ? { detail: `${refusals.length} of the copies refused` } : {}),
+    ...(refusedCopies > 0 ? { detail: `${refusedCopies} of the copies refused` } : {}),
   }
 }
 

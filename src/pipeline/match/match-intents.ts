@@ -1,42 +1,35 @@
 import type { Queryable } from '../../platform/db.ts'
 import { run, statement } from '../../platform/db.ts'
 
-const unmatchedSql = statement('match/mark_unmatched')
-
-/** What matching needs of an intent. */
-export interface Matchable {
-  tenantId: string
-  id: string
-  kind: 'direct' | 'event'
-  correlationId?: string
-  traceparent?: string
-  type: string
-}
+const markSql = statement('match/mark_intents')
 
 /**
  * Parts the intents that go on from the business events that no rule wants. A direct request is its own rule. Rules
  * are not there yet, so every event is unmatched.
  */
-export function matchIntents<T extends Matchable>(intents: readonly T[]): { matched: T[]; unmatched: T[] } {
+export function matchIntents<T extends { kind: 'direct' | 'event' }>(
+  intents: readonly T[],
+): { matched: T[]; unmatched: T[] } {
   return {
     matched: intents.filter((intent) => intent.kind === 'direct'),
     unmatched: intents.filter((intent) => intent.kind === 'event'),
   }
 }
 
-/** Marks events that no rule wanted, once, with their status events; call it in the planning transaction. */
-export async function markUnmatched(
-  trx: Queryable,
-  unmatched: readonly Matchable[],
+/** Why an intent leads to no notification. */
+export type IntentEnd = 'unmatched' | 'failed'
+
+/** Marks intents that lead to no notification, once, with their status events. */
+export async function markIntents(
+  on: Queryable,
+  tenantId: string,
+  end: IntentEnd,
+  intents: readonly { id: string; data: Record<string, unknown> }[],
   ids: { id(): string },
   now: Date,
 ): Promise<void> {
-  if (unmatched.length === 0) return
-  const rows = unmatched.map((intent) => ({
-    id: intent.id,
-    event_id: ids.id(),
-    data: { type: intent.type, correlation_id: intent.correlationId, traceparent: intent.traceparent },
-  }))
-  const all = rows.map((row) => row.id).sort()
-  await run(trx, unmatchedSql, [unmatched[0]!.tenantId, JSON.stringify(rows), all[0], all.at(-1), now, all])
+  if (intents.length === 0) return
+  const rows = intents.map(({ id, data }) => ({ id, event_id: ids.id(), data }))
+  const all = rows.map(({ id }) => id).sort()
+  await run(on, markSql, [tenantId, JSON.stringify(rows), all[0], all.at(-1), now, all, end])
 }

@@ -27,7 +27,7 @@ export function permit<C extends Candidate>(
   return candidates.map((candidate) => {
     const { intent, recipient } = candidate
     if (candidate.empty)
-      return { ...candidate, verdict: { outcome: 'suppressed', reason: 'no_address', deliveries: [] } }
+      return { ...candidate, verdict: { outcome: 'suppressed', reason: 'no_recipients', deliveries: [] } }
     const name = intent.payload.template
     const template = name === undefined ? undefined : (templates.find(intent.tenantId, name) ?? null)
     const verdict = decide(

@@ -61,7 +61,7 @@ async function planned(...args: Parameters<World['intent']>) {
   const [intentId] = await world.plan([world.intent(...args)])
   return notificationId(intentId!, 1)
 }
-const chunk = (ids: string[], redelivered = false) => ({ tenant_id: world.tenant, ids, redelivered })
+const chunk = (ids: string[], redelivered = false) => ({ tenant_id: world.tenant, ids, tries: redelivered ? 1 : 0 })
 const stateOf = async (id: string) =>
   (await world.rows('select state, attempt, reason, next_attempt_at from carillon.deliveries where id = $1', [id]))[0]
 const attemptsOf = (id: string) =>
