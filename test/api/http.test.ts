@@ -35,6 +35,17 @@ describe('a request', () => {
     })
   }
 
+  for (const [name, body] of [
+    ['is no JSON', '{secret-thing'],
+    ['has two operations and names none', JSON.stringify({ query: 'query a { __typename } query b { __typename }' })],
+  ] as const) {
+    it(`that ${name} is BAD_USER_INPUT, and what was sent is not repeated`, async () => {
+      const answer = await (await send(body, { 'content-type': 'application/json' })).text()
+      assert.equal(JSON.parse(answer).errors[0].extensions.code, 'BAD_USER_INPUT')
+      assert.doesNotMatch(answer, /secret-thing|originalError/)
+    })
+  }
+
   it('that is too large is 413, with its length announced or not', async () => {
     const body = JSON.stringify({ query: typename, variables: { a: 'a'.repeat(30_000) } })
     const announced = await send(body, { 'content-type': 'application/json' })

@@ -63,6 +63,9 @@ export function isUnavailable(error: unknown): boolean {
   )
 }
 
+/** What graphql-yoga says of a request that it cannot read, in codes of its own. */
+const requestFaults = new Set(['BAD_REQUEST', 'OPERATION_RESOLUTION_FAILURE'])
+
 /** The error that a resolver threw, under whatever GraphQL put around it. */
 function causeOf(error: unknown): unknown {
   let cause = error
@@ -80,7 +83,9 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
     if (cause instanceof GraphQLError) {
       if (!(error instanceof GraphQLError)) return cause
       // Coercion of variables and arguments is the executor's own, and gives no code.
-      if (error.extensions.code === undefined) error.extensions.code = 'BAD_USER_INPUT'
+      const { code } = error.extensions
+      if (code === undefined || requestFaults.has(String(code))) error.extensions.code = 'BAD_USER_INPUT'
+      delete error.extensions.originalError // it quotes what was sent
       return error
     }
     const place =
