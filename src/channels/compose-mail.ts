@@ -50,6 +50,7 @@ export function composeMail(message: Message, around: MailSurroundings): Compose
     'Auto-Submitted': 'auto-generated',
     'X-Auto-Response-Suppress': 'OOF, AutoReply',
     'X-Carillon-Delivery': message.deliveryId,
+    ...(message.traceparent === undefined ? {} : { Traceparent: message.traceparent }),
   }
   const intoHeaders = [
     message.subject ?? '',

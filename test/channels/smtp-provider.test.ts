@@ -321,6 +321,7 @@ test('a password is not sent in the clear unless the URL says so', async () => {
   const outcome = await provider.send(testMessage('email'), never)
   await provider.close()
   assert.equal(outcome.kind === 'rejected' && outcome.reason, 'misconfigured')
+  assert.match(outcome.detail ?? '', /requireTLS=false/)
   assert.deepEqual(server.commands, ['EHLO', 'STARTTLS'])
   assert.doesNotMatch(JSON.stringify(outcome), /hunter2|quasimodo/)
 })

@@ -59,6 +59,9 @@ const connectionRules: Record<string, Verdict> = {
   EMESSAGE: ['content_refused', false],
 }
 
+/** With a password in the URL we do not go on in the clear. */
+const noStartTls = 'the server does not do STARTTLS; use smtps://, or ?requireTLS=false on SMTP_URL to do without'
+
 export interface SmtpFailure {
   error: NodemailerError
   /** Every byte of the message and the final dot were handed to the socket. */
@@ -72,6 +75,8 @@ export interface SmtpFailure {
  * been taken. Rethrows what is not nodemailer's: that is a bug.
  */
 export function smtpFailureOutcome({ error, wasDataSent, stoppedBy }: SmtpFailure, message: Message): AttemptOutcome {
+  if (error.command === 'STARTTLS')
+    return { kind: 'rejected', reason: 'misconfigured', retryable: true, detail: noStartTls }
   if (error.responseCode !== undefined) return smtpReplyOutcome(error, message)
 
   const code = stoppedBy ?? error.originalCode ?? error.code
