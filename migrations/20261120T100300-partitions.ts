@@ -99,7 +99,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   // counters, and dead letters go with their deliveries.
   await sql`
     create function carillon.drop_partition(p_table text, p_day date, p_now timestamptz) returns text
-      language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s'
+      language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '300ms'
     as $$
     declare
       part text := p_table || '_' || to_char(p_day, 'YYYYMMDD');
