@@ -1,4 +1,4 @@
--- Settle a flush of attempts: $1 tenant, $2 rows, $3 least delivery id, $4 greatest, $5 now, $6 delivery ids.
+-- Settle a flush of attempts: $1 tenant, $2 rows, $3 least delivery id, $4 greatest, $5 now, $6 delivery ids, $7 events.
 -- Called by: pipeline/settle/settle-attempts.ts, in the transaction that also enqueues retries and writes the inbox.
 -- Guard:     state = 'sending' and attempt matches; a row that does not is a lost claim, and nothing is written for it.
 -- Index:     deliveries_pkey. Locks: the rows named, in id order. Wants beginOverSets (platform/db.ts).
@@ -7,8 +7,7 @@ with input as materialized (
   select r.*
   from json_to_recordset($2::json) as r (delivery_id uuid, attempt smallint, state carillon.delivery_state, reason text,
     next_attempt_at timestamptz, tried boolean, channel carillon.channel, provider text, outcome text, attempt_reason text, detail text,
-    provider_message_id text, possible_duplicate boolean, started_at timestamptz, completed_at timestamptz,
-    events json, dead boolean)
+    provider_message_id text, possible_duplicate boolean, started_at timestamptz, completed_at timestamptz, dead boolean)
   order by r.delivery_id
 ), settled as (
   update carillon.deliveries d
@@ -28,9 +27,9 @@ with input as materialized (
   where r.tried
 ), told as (
   insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-  select $1::uuid, r.delivery_id, e.id, e.type, $5::timestamptz, e.data
-  from input r join settled s on s.id = r.delivery_id
-  cross join json_to_recordset(r.events) as e (id uuid, type text, data json)
+  select $1::uuid, e.delivery_id, e.id, e.type, $5::timestamptz, e.data
+  from json_to_recordset($7::json) as e (delivery_id uuid, id uuid, type text, data json)
+  where e.delivery_id in (select s.id from settled s)
 ), dead as (
   insert into carillon.dead_letters (tenant_id, delivery_id, channel, reason, attempts, created_at)
   select $1::uuid, r.delivery_id, r.channel, r.reason, r.attempt, $5::timestamptz

@@ -49,10 +49,11 @@ export async function settleAttempts(
       const bounds = [deliveryIds[0], deliveryIds.at(-1)]
       const done = await run<{ id: string }>(trx, settleSql, [
         tenantId,
-        JSON.stringify(rows),
+        JSON.stringify(rows.map(({ row }) => row)),
         ...bounds,
         now,
         deliveryIds,
+        JSON.stringify(rows.flatMap(({ events }) => events)),
       ])
       const held = new Set(done.map(({ id }) => id))
       const settled = steps.filter(({ finished }) => held.has(finished.item.claim.deliveryId))

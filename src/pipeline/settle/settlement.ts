@@ -43,8 +43,12 @@ export function nextStep(finished: Finished, policy: RetryPolicy, now: Date, ran
   return { state: 'retrying', event: 'retrying', reason, nextAttemptAt: new Date(now.getTime() + waitMs) }
 }
 
-/** The row of sql/settle/settle_attempts.sql for one finished attempt. */
-export function settlementRow(finished: Finished, step: Step, ids: { id(): string }): object {
+/** The row and the events of sql/settle/settle_attempts.sql for one finished attempt. */
+export function settlementRow(
+  finished: Finished,
+  step: Step,
+  ids: { id(): string },
+): { row: object; events: object[] } {
   const { claim, about } = finished.item
   const { outcome } = finished
   const failure = outcome && outcome.kind !== 'accepted' ? outcome : undefined
@@ -61,9 +65,10 @@ export function settlementRow(finished: Finished, step: Step, ids: { id(): strin
     traceparent: about?.traceparent ?? undefined,
   }
   const events: object[] = []
-  if (step.event) events.push({ id: ids.id(), type: `notification.${claim.channel}.${step.event}`, data: story })
-  if (step.state === 'failed') events.push({ id: ids.id(), type: 'notification.dead_lettered', data: story })
-  return {
+  const tell = (type: string) => events.push({ delivery_id: claim.deliveryId, id: ids.id(), type, data: story })
+  if (step.event) tell(`notification.${claim.channel}.${step.event}`)
+  if (step.state === 'failed') tell('notification.dead_lettered')
+  const row = {
     delivery_id: claim.deliveryId,
     attempt: claim.attempt,
     state: step.state,
@@ -79,9 +84,9 @@ export function settlementRow(finished: Finished, step: Step, ids: { id(): strin
     possible_duplicate: claim.possibleDuplicate,
     started_at: finished.startedAt,
     completed_at: finished.completedAt,
-    events,
     dead: step.state === 'failed',
   }
+  return { row, events }
 }
 
 /** What a provider said, so that Postgres takes it: cut to size, without NUL and without half of an emoji. */

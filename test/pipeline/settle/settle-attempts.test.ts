@@ -380,7 +380,7 @@ test('claiming and settling find deliveries by primary key, and never compare ev
   const array = `'{${ids.join()}}'`
   for (const [name, parameters] of [
     ['send/claim_deliveries', `'${world.tenant}', ${array}, ${bounds}, now(), true`],
-    ['settle/settle_attempts', `'${world.tenant}', '[]', ${bounds}, now(), ${array}`],
+    ['settle/settle_attempts', `'${world.tenant}', '[]', ${bounds}, now(), ${array}, '[]'`],
   ] as const) {
     const client = await world.admin.connect()
     try {
