@@ -13,7 +13,10 @@ startRelay({
   publisher: createKafkaPublisher({ brokers: brokers.split(','), clientId: 'relay-process', ssl: false, logger }),
   leaderLock: createLeaderLock({ databaseUrl, logger }),
   clock: systemClock,
-  metrics: { published: (events) => process.stdout.write(`published ${events}\n`), failed: () => {} },
+  metrics: {
+    published: (events) => process.stdout.write(`published ${events}\n`),
+    failed: (reason) => process.stdout.write(`failed ${reason}\n`),
+  },
   logger,
   topicPrefix,
   partitions: 3,
