@@ -70,8 +70,8 @@ test('a thousand rings of two topics are one NOTIFY', async () => {
   const wake = start({ minIntervalMs: 50 })
   await connected(wake, start())
   const { payloads, client } = await spy()
-  wake.ring('hello')
-  await eventually(() => assert.ok(payloads.includes('hello')))
+  wake.ring('last of before')
+  await eventually(() => assert.ok(payloads.some((payload) => payload.includes('last of before'))))
   payloads.length = 0
   for (let n = 0; n < 1_000; n++) wake.ring(n % 2 ? 'odd' : 'even')
   await eventually(() => assert.ok(payloads.length > 0))
