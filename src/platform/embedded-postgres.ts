@@ -50,6 +50,7 @@ const database = 'carillon'
 const ownerLock = 7_310_579 // any number, the same for ever: advisory lock in the database `postgres`
 const readyTimeoutMs = 600_000 // crash recovery may have max_wal_size to read
 const stopTimeoutMs = 30_000
+const dyingMs = 5_000
 const logLimitBytes = 10_000_000
 
 /** fsync and synchronous_commit stay on: what we acknowledged survives a power cut. The bundled build has no lz4. */
@@ -104,9 +105,11 @@ async function endOrphan(cluster: Cluster) {
   }, readyTimeoutMs)
   await sleep(500) // an owner that is just starting takes its lock within milliseconds of "ready"; let it
   if (!isAlive(pid) || !seen) return
-  const session = await openOwnerSession(cluster, seen.port).catch((error) => {
+  const session = await openOwnerSession(cluster, seen.port).catch(async (error) => {
+    if (await until(() => !isAlive(pid), dyingMs)) return 'gone' as const // it was killed as well, and was still ending
     throw failed(`a Postgres that another process left behind (pid ${pid}) does not let us in: ${error.message}`, error)
   })
+  if (session === 'gone') return
   if (session === 'owned') throw inUse(cluster.pgdata)
   cluster.notice(`shutting down the Postgres that a killed process left behind (pid ${pid})`)
   await session.end()
