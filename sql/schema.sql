@@ -211,15 +211,18 @@ create table carillon.role_bindings (
   created_at timestamp with time zone not null,
   constraint role_bindings_pkey PRIMARY KEY (tenant_id, role_name)
 );
-create table carillon.status_events (
+create table carillon.status_log (
   tenant_id uuid not null,
-  subject_id uuid not null,
   id uuid not null,
   xid xid8 not null default pg_current_xact_id(),
-  type text not null,
   at timestamp with time zone not null,
-  data json not null,
-  constraint status_events_pkey PRIMARY KEY (tenant_id, subject_id, id)
+  size integer not null,
+  first_subject uuid not null,
+  last_subject uuid not null,
+  events json not null,
+  constraint status_log_pkey PRIMARY KEY (tenant_id, id),
+  constraint size_positive CHECK ((size > 0)),
+  constraint subjects_in_order CHECK ((first_subject <= last_subject))
 ) partition by RANGE (id);
 create table carillon.templates (
   tenant_id uuid not null,
@@ -272,7 +275,8 @@ CREATE INDEX dead_letters_open ON carillon.dead_letters USING btree (tenant_id, 
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
 CREATE INDEX recipients_groups ON ONLY carillon.recipients USING gin (groups);
 CREATE INDEX recipients_roles ON ONLY carillon.recipients USING gin (roles);
-CREATE INDEX status_events_feed ON ONLY carillon.status_events USING btree (xid, id);
+CREATE INDEX status_log_feed ON ONLY carillon.status_log USING btree (xid, id);
+CREATE INDEX status_log_subjects ON ONLY carillon.status_log USING brin (first_subject, last_subject) WITH (pages_per_range='16', autosummarize='on');
 
 -- row level security
 create policy every_tenant on carillon.api_keys for all to carillon_worker using (true) with check (true);
@@ -301,8 +305,8 @@ create policy every_tenant on carillon.recipients for all to carillon_worker usi
 create policy tenant_only on carillon.recipients for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.role_bindings for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.role_bindings for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
-create policy every_tenant on carillon.status_events for all to carillon_worker using (true) with check (true);
-create policy tenant_only on carillon.status_events for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.status_log for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.status_log for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.templates for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.templates for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.tenants for all to carillon_worker using (true) with check (true);
@@ -417,13 +421,26 @@ create view carillon.partitions as
    FROM ((carillon.partitioned_tables t
      JOIN pg_inherits i ON ((i.inhparent = ((('carillon.'::text || t.name))::regclass)::oid)))
      JOIN pg_class c ON ((c.oid = i.inhrelid)));
+create view carillon.status_events with (security_invoker=true) as
+ SELECT l.tenant_id,
+    e.subject_id,
+    carillon.event_id(l.id, (e.ordinality - 1)) AS id,
+    l.xid,
+    e.type,
+    l.at,
+    e.data
+   FROM (carillon.status_log l
+     CROSS JOIN LATERAL ROWS FROM(json_to_recordset(l.events) AS (subject_id uuid, type text, data json)) WITH ORDINALITY e(subject_id, type, data, ordinality));
 
 -- functions
-create function carillon.accept_intents(p_rows json, p_now timestamp with time zone, p_key_ttl interval DEFAULT NULL::interval) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
+create function carillon.accept_intents(p_now timestamp with time zone, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[], p_priorities smallint[], p_categories text[], p_keys text[], p_event_ids text[], p_correlation_ids text[], p_traceparents text[], p_sources text[], p_scheduled_at timestamp with time zone[], p_expires_at timestamp with time zone[], p_recipients integer[], p_jobs uuid[], p_payloads jsonb, p_events json) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
+create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
 create function carillon.current_tenants() returns uuid[] -- stable security definer
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
 create function carillon.ensure_partitions(p_table text, p_now timestamp with time zone, p_days_ahead integer) returns SETOF text -- volatile security definer
+create function carillon.event_id(batch uuid, place bigint) returns uuid -- immutable
+create function carillon.events_of(p_id uuid) returns TABLE(tenant_id uuid, subject_id uuid, id uuid, xid xid8, type text, at timestamp with time zone, data json) -- stable
 create function carillon.first_id_at(at timestamp with time zone) returns uuid -- immutable
 create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
 create function carillon.intent_id_of(id uuid) returns uuid -- immutable
@@ -435,6 +452,7 @@ create function carillon.notification_id(intent_id uuid, ordinal integer) return
 create function carillon.notification_id_of(id uuid) returns uuid -- immutable
 create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns uuid -- volatile security definer
 create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
+create function carillon.payload_hash(payload jsonb, beside bigint) returns bytea -- immutable
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 
 -- grants on tables and views
@@ -482,8 +500,11 @@ grant delete, insert, select, update on carillon.recipients to carillon_api;
 grant delete, insert, select, update on carillon.recipients to carillon_worker;
 grant delete, insert, select, update on carillon.role_bindings to carillon_worker;
 grant select on carillon.status_events to carillon_analyst;
-grant insert, select on carillon.status_events to carillon_api;
-grant delete, insert, select, update on carillon.status_events to carillon_worker;
+grant select on carillon.status_events to carillon_api;
+grant select on carillon.status_events to carillon_worker;
+grant select on carillon.status_log to carillon_analyst;
+grant insert, select on carillon.status_log to carillon_api;
+grant delete, insert, select, update on carillon.status_log to carillon_worker;
 grant insert, select, update on carillon.templates to carillon_api;
 grant delete, insert, select, update on carillon.templates to carillon_worker;
 grant select on carillon.tenants to carillon_analyst;
@@ -505,10 +526,13 @@ grant select (created_at, description, enabled, id, name, tags, tenant_id, updat
 
 -- grants on functions
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
+grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.drop_partition to carillon_worker;
 grant execute on function carillon.enqueue to carillon_worker;
 grant execute on function carillon.ensure_partitions to carillon_worker;
+grant execute on function carillon.event_id to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.events_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.first_id_at to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.id_time to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intent_id_of to carillon_analyst, carillon_api, carillon_worker;

@@ -1,15 +1,14 @@
-import { join } from 'node:path'
 import type pg from 'pg'
 import type { PgBoss } from 'pg-boss'
 import { createOperationsServer } from './api/http/operations-server.ts'
 import { type ApiServer, createApiServer } from './api/http/server.ts'
 import { createCaptureMailbox } from './channels/capture/capture-mailbox.ts'
 import type { Provider } from './channels/port.ts'
-import { type ChannelSettings, closeProviders, createProviders } from './channels/registry.ts'
+import { closeProviders, createProviders } from './channels/registry.ts'
+import { captureSettings, channelSettings } from './channels/settings.ts'
 import type { Config } from './config/config.ts'
 import type { Channel } from './domain/channel.ts'
-import { laneOf } from './domain/priority.ts'
-import { acceptIntents } from './pipeline/accept/accept-intents.ts'
+import { acceptBatch } from './pipeline/accept/accept-batch.ts'
 import { type Coalescer, createCoalescer } from './pipeline/accept/coalescer.ts'
 import { createLiveFeed, type LiveFeed } from './pipeline/stream/live-feed.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
@@ -21,7 +20,7 @@ import type { Logger } from './platform/logger.ts'
 import { createMetrics, type Metrics } from './platform/metrics.ts'
 import { createWake, statusEventsTopic, type Wake } from './platform/wake.ts'
 import { createBoss } from './queue/boss.ts'
-import { intentsQueue, maintenanceQueue, workQueues } from './queue/queues.ts'
+import { maintenanceQueue, workQueues } from './queue/queues.ts'
 import { checkReadiness } from './store/readiness.ts'
 import { type Relay, startRelay } from './workers/relay.ts'
 import { startWorkers, type Workers } from './workers/workers.ts'
@@ -58,6 +57,9 @@ const patience = {
   carillon_worker: { statementTimeoutMs: undefined, lockTimeoutMs: 20_000 },
 }
 
+/** Of a worker's connections those that serve the queue, the relay and the daily duties. */
+const queuePool = 4
+
 /** Puts the parts of one process together and starts them: the only place that knows them all. */
 export async function startApp(options: AppOptions): Promise<App> {
   const { config, databaseUrl, role, logger } = options
@@ -69,8 +71,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const serving: ((graceMs: number) => Promise<void>)[] = []
   const closing: (() => Promise<void>)[] = []
   const onError = (error: Error) => logger.error({ err: error }, 'a database connection failed')
-  const pool = (as: Role, max: number) => {
-    const opened = openPool({ databaseUrl, role: as, max, ...patience[as], applicationName: as, onError })
+  const pool = (as: Role, max: number, flow = false) => {
+    const opened = openPool({ databaseUrl, role: as, max, flow, ...patience[as], applicationName: as, onError })
     closing.push(() => opened.end())
     return opened
   }
@@ -86,7 +88,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     closing.push(() => wake.close())
     const parts: { api?: ApiServer; workers?: Workers; relay?: Relay; accept?: Coalescer; url?: string } = {}
 
-    const workerPool = has('worker') || has('relay') ? pool('carillon_worker', config.DATABASE_POOL_WORKER) : undefined
+    const workerPool = has('worker') || has('relay') ? pool('carillon_worker', queuePool) : undefined
     if (has('relay') && workerPool) {
       const relay = startRelayRole({ config, pool: workerPool, databaseUrl, clock, logger, metrics, wake })
       parts.relay = relay
@@ -95,7 +97,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (has('worker') && workerPool) {
       const workers = await startWorkerRole({
         config,
-        pool: workerPool,
+        pool: pool('carillon_worker', config.DATABASE_POOL_WORKER - queuePool, true),
+        bossPool: workerPool,
         clock,
         ids,
         logger,
@@ -103,6 +106,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         wake,
         providers: options.providers,
       })
+      parts.workers = workers
       serving.push(workers.stop)
       quiescing.push(workers.quiesce)
     }
@@ -113,6 +117,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         config,
         pool: apiPool,
         statePool,
+        workers: parts.workers,
         clock,
         ids,
         logger,
@@ -162,10 +167,12 @@ interface Shared {
   wake: Wake
 }
 
-async function startWorkerRole(on: Shared & { providers?: Map<Channel, Provider> }): Promise<Workers> {
-  const { config, pool, clock, logger, wake } = on
+async function startWorkerRole(
+  on: Shared & { bossPool: pg.Pool; providers?: Map<Channel, Provider> },
+): Promise<Workers> {
+  const { config, bossPool, clock, logger, wake } = on
   const onError = (error: Error) => logger.error({ err: error }, 'the queue reports a fault')
-  const boss: PgBoss = createBoss(pool, { supervise: true, onError })
+  const boss: PgBoss = createBoss(bossPool, { supervise: true, onError })
   await boss.start()
   await boss.schedule(maintenanceQueue, '7 * * * *')
   const configured = () => createProviders(channelSettings(config), clock)
@@ -186,7 +193,7 @@ async function startWorkerRole(on: Shared & { providers?: Map<Channel, Provider>
     },
   })
   return {
-    quiesce: workers.quiesce,
+    ...workers,
     async stop(graceMs) {
       await workers.stop(graceMs)
       await boss.stop({ graceful: false })
@@ -227,20 +234,28 @@ function startRelayRole(on: Omit<Shared, 'ids'> & { databaseUrl: string }): Rela
   })
 }
 
-function createApiRole(on: Shared & { statePool: pg.Pool }): { server: ApiServer; accept: Coalescer; feed: LiveFeed } {
+function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): {
+  server: ApiServer
+  accept: Coalescer
+  feed: LiveFeed
+} {
   const { config, pool, clock, ids, logger, metrics, wake } = on
   const feed = createLiveFeed({ pool, wake, idlePollMs: config.POLL_IDLE, logger })
   const accept = createCoalescer({
     async accept(intents) {
-      const answers = await acceptIntents(pool, intents, ids, clock.now(), config.IDEMPOTENCY_KEY_TTL)
+      const answers = await acceptBatch(intents, {
+        pool,
+        ids,
+        clock,
+        keyTtlMs: config.IDEMPOTENCY_KEY_TTL,
+        planner: on.workers,
+        wake: (queue) => wake.ring(queue),
+      })
       for (const [index, { status }] of answers.entries())
         metrics.intents.inc({ source: intents[index]!.source, status })
       return answers
     },
-    onCommitted: (intents) => {
-      for (const lane of new Set(intents.map(({ priority }) => laneOf(priority)))) wake.ring(intentsQueue(lane))
-      wake.ring(statusEventsTopic)
-    },
+    onCommitted: () => wake.ring(statusEventsTopic),
     flushMs: config.ACCEPT_FLUSH_MS,
     flushRows: config.ACCEPT_FLUSH_ROWS,
     maxInFlight: Math.max(1, Math.min(4, config.DATABASE_POOL_API - 2)),
@@ -260,35 +275,4 @@ function createApiRole(on: Shared & { statePool: pg.Pool }): { server: ApiServer
     mailbox: capture && createCaptureMailbox({ ...capture, clock }),
   })
   return { server, accept, feed }
-}
-
-/** The capture mailbox is for development alone. */
-export function captureSettings(config: Config): { directory: string } | undefined {
-  return config.NODE_ENV === 'production' ? undefined : { directory: join(config.CARILLON_DATA_DIR, 'mailbox') }
-}
-
-/** A developer's own receiver is on this machine; other private addresses stay refused. */
-const loopback = ['localhost', '127.0.0.1', '::1']
-
-function channelSettings(config: Config): ChannelSettings {
-  const development = config.NODE_ENV !== 'production'
-  const capture = captureSettings(config)
-  return {
-    smtp: config.SMTP_URL
-      ? {
-          url: config.SMTP_URL,
-          from: config.SMTP_FROM,
-          timeoutMs: config.SMTP_TIMEOUT,
-          maxConnections: config.SMTP_CONNECTIONS,
-          attachments: { allowedHosts: config.ATTACHMENT_HOSTS, maxBytes: config.ATTACHMENT_MAX_BYTES },
-        }
-      : undefined,
-    webhook: {
-      timeoutMs: config.WEBHOOK_TIMEOUT,
-      allowHttp: config.WEBHOOK_ALLOW_HTTP || development,
-      allowPrivateAddresses: config.WEBHOOK_ALLOW_PRIVATE,
-      allowedHosts: development ? [...config.WEBHOOK_ALLOWED_HOSTS, ...loopback] : config.WEBHOOK_ALLOWED_HOSTS,
-    },
-    capture: capture && { ...capture, from: config.SMTP_FROM },
-  }
 }

@@ -48,6 +48,7 @@ declare
   now_at timestamptz := clock_timestamp();
   fault text;
   field text;
+  intent_id uuid;
   answer record;
 begin
   if tenant_id is null and cardinality(allowed) = 1 then
@@ -131,17 +132,22 @@ begin
     traceparent := null;
   end if;
 
-  select * into answer from carillon.accept_intents(json_build_array(json_build_object(
-    'ord', 0, 'tenant_id', tenant_id, 'id', carillon.new_intent_id(now_at), 'kind', 'direct', 'type', type, 'priority', priority_value,
-    'category', category, 'idempotency_key', idempotency_key, 'event_id', event_id, 'correlation_id', correlation_id,
-    'traceparent', traceparent, 'source', 'sql', 'scheduled_at', scheduled_at, 'expires_at', expires_at, 'recipients', 1,
-    'told_id', carillon.new_id(now_at), 'told', json_strip_nulls(json_build_object('kind', 'direct', 'type', type, 'source', 'sql',
-      'event_id', event_id, 'idempotency_key', idempotency_key, 'correlation_id', correlation_id, 'traceparent', traceparent)),
-    'payload', jsonb_strip_nulls(jsonb_build_object(
+  intent_id := carillon.new_intent_id(now_at);
+  select * into answer from carillon.accept_intents(
+    p_now => now_at, p_key_ttl => null, p_claimed => false, p_tenants => array[tenant_id], p_ids => array[intent_id],
+    p_kinds => array['direct'], p_types => array[type], p_priorities => array[priority_value::smallint], p_categories => array[category],
+    p_keys => array[idempotency_key], p_event_ids => array[event_id], p_correlation_ids => array[correlation_id],
+    p_traceparents => array[traceparent], p_sources => array['sql'], p_scheduled_at => array[scheduled_at],
+    p_expires_at => array[expires_at], p_recipients => array[1], p_jobs => array[gen_random_uuid()],
+    p_payloads => jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
       'recipients', jsonb_build_array(recipient || jsonb_build_object('type', kind)),
       'channels', to_jsonb(lower(channels::text)::text[]), 'fallbackChannels', to_jsonb(lower(fallback_channels::text)::text[]),
       'template', template, 'subject', subject, 'body', body, 'bodyHtml', body_html))
-      || jsonb_build_object('data', data, 'metadata', metadata))), now_at);
+      || jsonb_build_object('data', data, 'metadata', metadata)),
+    p_events => json_build_array(json_build_object('tenant_id', tenant_id, 'id', carillon.new_intent_id(now_at), 'events',
+      json_build_array(json_build_object('subject_id', intent_id, 'type', 'notification.intent.received', 'data',
+        json_strip_nulls(json_build_object('kind', 'direct', 'type', type, 'source', 'sql', 'event_id', event_id,
+          'idempotency_key', idempotency_key, 'correlation_id', correlation_id, 'traceparent', traceparent)))))));
   if answer.status = 'conflict' then
     raise exception 'carillon.notify: idempotency_key was used with another payload' using errcode = 'unique_violation', column = 'idempotency_key';
   end if;

@@ -6,6 +6,7 @@ create or replace function carillon.replay_dead_letters(p_tenant uuid, p_ids uui
 as $$
 declare
   jobs json;
+  told json;
   replayed uuid[];
 begin
   if p_tenant <> all (carillon.current_tenants()) then
@@ -24,10 +25,6 @@ begin
     where d.tenant_id = p_tenant and d.id = o.delivery_id and d.state = 'failed'
       and d.id between (select i from unnest(p_ids) i order by i limit 1) and (select i from unnest(p_ids) i order by i desc limit 1)
     returning d.id, d.channel::text as channel, d.priority
-  ), told as (
-    insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-    select p_tenant, w.id, carillon.new_id(p_now), 'notification.replayed', p_now, jsonb_build_object('channel', w.channel, 'by', p_by)
-    from waiting w
   )
   select array_agg(w.id), (
     select json_agg(json_build_object('queue', c.queue, 'data', c.data, 'priority', c.priority))
@@ -35,10 +32,12 @@ begin
       select 'deliver-' || x.channel || case when x.priority = 3 then '-critical' else '-bulk' end as queue,
              json_build_object('tenant_id', p_tenant, 'ids', json_agg(x.id)) as data, x.priority
       from waiting x group by x.channel, x.priority
-    ) c)
-  into replayed, jobs
+    ) c),
+    json_agg(json_build_object('subject_id', w.id, 'type', 'notification.replayed', 'data', json_build_object('channel', w.channel, 'by', p_by)))
+  into replayed, jobs, told
   from waiting w;
   if jobs is not null then
+    perform carillon.append_events(p_tenant, carillon.new_intent_id(p_now), p_now, told);
     perform carillon.enqueue(jobs);
   end if;
   return query select unnest(replayed);

@@ -1,42 +1,49 @@
--- Plan a chunk: $1 tenant, $2 notifications, $3 deliveries, $4 events, $5 audit lines, $6 now, $7 whether to name what was planned.
--- Called by: pipeline/plan/plan-notifications.ts, in the transaction that also enqueues the deliveries.
+-- Plan a chunk, in one statement and one commit: $1 tenant, $2 now, $3 … $22 columns of notifications, $23 … $29 of deliveries,
+-- $30 id of the batch of events, $31 [{subject_id, type, data}], $32 ids and $33 lines for the audit log, $34 jobs (see carillon.enqueue),
+-- $35 $36 least and greatest subject of the events, $37 how many they are.
+-- Called by: pipeline/plan/plan-notifications.ts.
 -- Guard:     ids follow from the intent, so a notification that is there already (a chunk planned twice, a cancellation
---            that was faster) keeps its rows, and nothing of this chunk is written for it.
--- Returns the deliveries that wait to be sent; with $7 also the notifications planned now, without a channel.
+--            that was faster) keeps its rows, and nothing of this chunk is written for it. A job may name its deliveries
+--            all the same: claiming passes over what is not there or is not waiting.
+-- Returns how many notifications were planned now, and which, where it is not all of them.
 with planned as (
   insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, recipient_name, locale, timezone, type, category,
     priority, channels, has_fallback, template, event_id, correlation_id, traceparent, scheduled_at, expires_at, created_at, outcome, reason)
   select $1::uuid, r.id, r.recipient_type, r.recipient_id, r.recipient_name, r.locale, r.timezone, r.type, r.category,
-    r.priority, r.channels, r.has_fallback, r.template, r.event_id, r.correlation_id, r.traceparent, r.scheduled_at, r.expires_at,
-    r.created_at, r.outcome, r.reason
-  from json_to_recordset($2::json) as r (id uuid, recipient_type text, recipient_id text, recipient_name text, locale text,
-    timezone text, type text, category text, priority smallint, channels text[], has_fallback boolean, template text, event_id text,
-    correlation_id text, traceparent text, scheduled_at timestamptz, expires_at timestamptz, created_at timestamptz,
-    outcome carillon.delivery_state, reason text)
+    r.priority, string_to_array(r.channels, ','), r.has_fallback, r.template, r.event_id, r.correlation_id, r.traceparent, r.scheduled_at,
+    r.expires_at, r.created_at, r.outcome, r.reason
+  from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::smallint[], $12::text[],
+    $13::boolean[], $14::text[], $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
+    $21::carillon.delivery_state[], $22::text[])
+    as r (id, recipient_type, recipient_id, recipient_name, locale, timezone, type, category, priority, channels, has_fallback, template,
+      event_id, correlation_id, traceparent, scheduled_at, expires_at, created_at, outcome, reason)
   on conflict do nothing
   returning id
+), whole as (
+  select (select count(*) from planned) = cardinality($3::uuid[]) as is_new
 ), delivering as (
-  insert into carillon.deliveries (tenant_id, id, channel, state, fallback_rank, priority, address, reason, sent_at, created_at, updated_at)
-  select $1::uuid, r.id, r.channel, r.state, r.fallback_rank, r.priority, r.address, r.reason,
-    case when r.state = 'sent' then $6::timestamptz end, $6::timestamptz, $6::timestamptz
-  from json_to_recordset($3::json) as r (id uuid, notification_id uuid, channel carillon.channel, state carillon.delivery_state,
-    fallback_rank smallint, priority smallint, address text, reason text)
-  where r.notification_id in (select p.id from planned p)
-  returning id, channel, state, priority
+  insert into carillon.deliveries (tenant_id, id, channel, state, attempt, fallback_rank, priority, address, reason, sent_at, created_at, updated_at)
+  select $1::uuid, r.id, r.channel, r.state, case when r.state = 'sending' then 1 else 0 end, r.fallback_rank, r.priority, r.address, r.reason,
+    case when r.state = 'sent' then $2::timestamptz end, $2::timestamptz, $2::timestamptz
+  from unnest($23::uuid[], $24::carillon.channel[], $25::carillon.delivery_state[], $26::smallint[], $27::smallint[], $28::text[], $29::text[])
+    as r (id, channel, state, fallback_rank, priority, address, reason)
+  where (select w.is_new from whole w) or carillon.notification_id_of(r.id) in (select p.id from planned p)
 ), told as (
-  insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-  select $1::uuid, r.subject_id, r.id, r.type, $6::timestamptz, r.data
-  from json_to_recordset($4::json) as r (notification_id uuid, subject_id uuid, id uuid, type text, data json)
-  where r.notification_id in (select p.id from planned p)
+  insert into carillon.status_log (tenant_id, id, at, size, first_subject, last_subject, events)
+  select $1::uuid, $30::uuid, $2::timestamptz, t.size, $35::uuid, $36::uuid, t.events
+  from (
+    select $37::int as size, $31::json as events where (select w.is_new from whole w)
+    union all
+    select count(*)::int, json_agg(e.value order by e.ordinality) from json_array_elements($31::json) with ordinality e
+    where not (select w.is_new from whole w) and carillon.notification_id_of((e.value ->> 'subject_id')::uuid) in (select p.id from planned p)
+  ) t
+  where t.size > 0
 ), audited as (
   insert into carillon.audit_log (tenant_id, id, at, line)
-  select $1::uuid, r.id, $6::timestamptz, r.line
-  from json_to_recordset($5::json) as r (id uuid, line json)
-  where r.id in (select p.id from planned p)
+  select $1::uuid, r.id, $2::timestamptz, r.line
+  from rows from (unnest($32::uuid[]), json_array_elements($33::json)) as r (id, line)
+  where (select w.is_new from whole w) or r.id in (select p.id from planned p)
 )
-select d.id, d.channel::text as channel, d.priority
-from delivering d
-where d.state = 'queued'
-union all
-select p.id, null, null from planned p
-where $7::boolean
+select (select count(*)::int from planned) as planned,
+       (select array_agg(p.id) from planned p where not (select w.is_new from whole w)) as only_ids,
+       carillon.enqueue(case when (select count(*) from planned) > 0 then $34::json else '[]' end) as enqueued

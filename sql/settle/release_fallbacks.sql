@@ -1,5 +1,5 @@
 -- Release the next fallback of notifications that nothing has reached: $1 tenant, $2 ids of all their possible deliveries,
--- $3 least of them, $4 greatest, $5 now, $6 [{delivery_id, event_id}] for the events.
+-- $3 least of them, $4 greatest, $5 now.
 -- Called by: pipeline/settle/release-fallbacks.ts, in the transaction that settles the failure, with the notifications locked.
 -- Guard:     no sibling is under way or done; an audit line reaches nobody and does not count. Index: deliveries_pkey.
 with siblings as materialized (
@@ -18,10 +18,5 @@ with siblings as materialized (
   set state = 'queued', updated_at = $5::timestamptz
   where d.tenant_id = $1::uuid and d.id = any (array(select x.id from next x)) and d.id between $3::uuid and $4::uuid and d.state = 'held'
   returning d.id, d.channel::text as channel, d.priority
-), told as (
-  insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-  select $1::uuid, r.id, e.event_id, 'notification.' || r.channel || '.requested', $5::timestamptz,
-         json_build_object('channel', r.channel, 'fallback', true)
-  from released r join json_to_recordset($6::json) as e (delivery_id uuid, event_id uuid) on e.delivery_id = r.id
 )
 select r.id, r.channel, r.priority from released r

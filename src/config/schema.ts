@@ -76,7 +76,7 @@ export const fields = {
     help: 'The Postgres (15 to 18) that holds everything. Without it, and outside production, an embedded one is started.',
   }),
   DATABASE_POOL_API: field({ parse: wholeNumber(1, 200), default: 10, help: 'Connections for the API.' }),
-  DATABASE_POOL_WORKER: field({ parse: wholeNumber(2, 200), default: 12, help: 'Connections for workers and relay.' }),
+  DATABASE_POOL_WORKER: field({ parse: wholeNumber(6, 200), default: 12, help: 'Connections for workers and relay.' }),
   LOG_LEVEL: field({
     parse: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     default: 'info',

@@ -14,6 +14,8 @@ export interface PoolOptions {
   /** The role that every connection takes on at once; absent: the login's own rights (migrations). */
   role?: Role
   max: number
+  /** For statements that join a set that was passed in with a table's rows: see flowSettings. */
+  flow?: boolean
   applicationName: string
   statementTimeoutMs?: number
   lockTimeoutMs?: number
@@ -28,9 +30,13 @@ const vanishing = [
   'idle_in_transaction_session_timeout=60s',
 ].flatMap((setting) => ['-c', setting])
 
+/** On a partition without statistics the planner takes either side of a join for one row, and would compare each with each. */
+const flowSettings = ['-c', 'enable_nestloop=off']
+
 /** Opens a pool whose connections act in one role. `onError` hears of idle connections that died. */
 export function openPool(options: PoolOptions): pg.Pool {
   const settings = ['-c', 'timezone=UTC', '-c', 'jit=off', ...vanishing]
+  if (options.flow) settings.push(...flowSettings)
   if (options.role) settings.push('-c', `role=${options.role}`)
   if (options.statementTimeoutMs) settings.push('-c', `statement_timeout=${options.statementTimeoutMs}`)
   if (options.lockTimeoutMs) settings.push('-c', `lock_timeout=${options.lockTimeoutMs}`)
@@ -51,18 +57,8 @@ export function kyselyOn<Schema>(pool: pg.Pool): Kysely<Schema> {
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 
-/**
- * Begins a transaction whose statements join a set that was passed in with a table's rows. On a partition without
- * statistics the planner takes either side for one row, and would compare every row with every other.
- */
-export const beginOverSets = 'begin; set local enable_nestloop = off'
-
 /** Runs `work` in one transaction on one connection. The connection is dropped if even the rollback fails. */
-export async function inTransaction<T>(
-  pool: pg.Pool,
-  work: (trx: pg.PoolClient) => Promise<T>,
-  begin: 'begin' | typeof beginOverSets = 'begin',
-): Promise<T> {
+export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
   // A connection that dies between two statements says so here; the next statement rejects.
@@ -71,7 +67,7 @@ export async function inTransaction<T>(
   }
   client.on('error', onError)
   try {
-    await client.query(begin)
+    await client.query('begin')
     const result = await work(client)
     await client.query('commit')
     return result

@@ -4,6 +4,8 @@ import type { Clock } from './clock.ts'
 export interface IdSource {
   /** A fresh intent id: UUIDv7 with its last 32 bits zero (see domain/ids.ts). */
   intentId(): string
+  /** A fresh id for a batch of status events: UUIDv7 with its last 32 bits zero, from which its events count on. */
+  batchId(): string
   /** A fresh UUIDv7, rising within this process. */
   id(): string
 }
@@ -49,6 +51,7 @@ export function createIdSource(clock: Clock): IdSource {
 
   return {
     intentId: () => `${next()}00000000`,
+    batchId: () => `${next()}00000000`,
     id: () => next() + random32().toString(16).padStart(8, '0'),
   }
 }

@@ -10,7 +10,7 @@ const tenYearsSeconds = 10 * 365 * 86_400
  */
 export function createBoss(pool: pg.Pool, options: { supervise: boolean; onError: (error: Error) => void }): PgBoss {
   const boss = new PgBoss({
-    db: { executeSql: (text, values) => pool.query(text, values as unknown[]) },
+    db: { executeSql: preparing(pool) },
     schema: 'pgboss',
     migrate: false,
     createSchema: false,
@@ -23,6 +23,18 @@ export function createBoss(pool: pg.Pool, options: { supervise: boolean; onError
   })
   boss.on('error', options.onError)
   return boss
+}
+
+const mostPrepared = 500
+
+/** pg-boss's statements are few texts, said again and again: parsed and planned once a connection. */
+function preparing(pool: pg.Pool) {
+  const names = new Map<string, string>()
+  return (text: string, values?: unknown[]) => {
+    if (!values || values.length === 0) return pool.query(text) // it may be several statements
+    if (!names.has(text) && names.size < mostPrepared) names.set(text, `pg-boss/${names.size + 1}`)
+    return pool.query({ name: names.get(text), text, values })
+  }
 }
 
 /** Installs or upgrades pg-boss and makes our queues; called by migrate, as the owner of the database. */

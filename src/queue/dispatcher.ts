@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { run, statement } from '../platform/db.ts'
+import { createCompleter } from './completer.ts'
 import type { Chunk } from './queues.ts'
 
 const dueSql = statement('queue/due_queues')
@@ -15,16 +16,20 @@ export interface Unit {
   size: number
   /** Resolves when all of it is settled. A throw sends its jobs back to be tried again. */
   work(): Promise<void>
+  /** Both as one, where that is cheaper and allowed: asked while they wait. */
+  merge?(next: Unit): Unit | undefined
 }
 
 export interface QueueWork {
   queue: string
-  /** Batches in work at once. */
+  /** Units in work at once. */
   concurrency: number
-  /** Jobs in one batch at most. */
+  /** Jobs in one fetch at most. */
   batchSize: number
-  /** Ids of one batch in work at once; the other units of the batch wait. */
+  /** Ids in work at once; a unit that is larger is worked alone. */
   maxSize: number
+  /** Ids that this process takes on, in work or waiting for it. What is beyond stays in the queue, for whoever is free. */
+  room: number
   units(jobs: ChunkJob[]): Unit[]
 }
 
@@ -41,6 +46,14 @@ export interface DispatcherOptions {
 export interface Dispatcher {
   /** Looks into a queue now: somebody has just put work there. */
   wake(queue: string): void
+  /**
+   * Whether a claimed job of so many ids may be handed over: there is room, and nothing that came before it waits in the
+   * queue. Until it is handed over or given back, the room is taken.
+   */
+  reserve(queue: string, size: number): boolean
+  release(queue: string, size: number): void
+  /** Works a unit whose jobs were born as fetched, and for which there is a reservation of its size. */
+  hand(queue: string, unit: Unit): void
   /** Takes no more work from now on. */
   quiesce(): void
   /** Takes no more work; resolves when what is under way has ended, and the rest is handed back. */
@@ -53,17 +66,40 @@ const heartbeatMs = 3_000
 /**
  * Drives pg-boss's fetch and complete for many queues: a queue that gave work is asked again at once, the others are
  * looked at together by one cheap statement, a few milliseconds apart while there is work and up to `idlePollMs` when
- * idle. Jobs under way get heartbeats, so that a killed worker's chunks go to another within seconds.
+ * idle. Work that this process has just made itself comes by hand, without a fetch, as long as it keeps up. Jobs under way
+ * get heartbeats, so that a killed worker's chunks go to another within seconds.
  */
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const { boss, logger } = options
-  const queues = new Map(options.work.map((work) => [work.queue, { work, active: 0, pumping: false, again: false }]))
+  const queues = new Map(
+    options.work.map((work) => [
+      work.queue,
+      {
+        work,
+        waiting: [] as Unit[],
+        running: 0,
+        runningSize: 0,
+        /** Ids waiting, running or reserved. */
+        taken: 0,
+        /** Nothing that is due was left in the queue when it was last looked at. */
+        drained: false,
+        idsPerJob: 1,
+        pumping: false,
+        again: false,
+      },
+    ]),
+  )
   type Entry = NonNullable<ReturnType<typeof queues.get>>
   const inWork = new Set<ChunkJob>()
   const running = new Set<Promise<void>>()
+  const completer = createCompleter({ boss, logger, onEnded: forget })
   let stopped = false
   let pollMs = options.idlePollMs
   let timer: NodeJS.Timeout | undefined
+
+  function forget(jobs: readonly ChunkJob[]): void {
+    for (const job of jobs) inWork.delete(job)
+  }
 
   async function pump(entry: Entry): Promise<void> {
     if (entry.pumping) {
@@ -74,12 +110,16 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     try {
       do {
         entry.again = false
-        while (!stopped && entry.active < entry.work.concurrency) {
+        while (!stopped && entry.taken < entry.work.room) {
+          const wanted = Math.ceil((entry.work.room - entry.taken) / entry.idsPerJob)
+          const batchSize = Math.max(1, Math.min(entry.work.batchSize, wanted))
           // Fetched while a stop begins, they are handed back unit by unit.
-          const jobs = await boss.fetch<Chunk>(entry.work.queue, { batchSize: entry.work.batchSize })
+          const jobs = await boss.fetch<Chunk>(entry.work.queue, { batchSize })
+          entry.drained = jobs.length < batchSize
           if (jobs.length === 0) break
           pollMs = busyPollMs
-          start(entry, jobs)
+          take(entry, jobs)
+          if (entry.drained) break
         }
       } while (entry.again && !stopped)
     } catch (error) {
@@ -90,38 +130,50 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   /** Keeps a promise that nobody awaits until it ends, so that a stop can. */
-  function track(work: Promise<void>): Promise<void> {
+  function track(work: Promise<void>): void {
     const tracked: Promise<void> = work.finally(() => running.delete(tracked))
     running.add(tracked)
-    return tracked
   }
 
-  function start(entry: Entry, jobs: ChunkJob[]): void {
-    entry.active++
+  function take(entry: Entry, jobs: ChunkJob[]): void {
+    const units = entry.work.units(jobs)
+    const size = units.reduce((sum, unit) => sum + unit.size, 0)
+    entry.idsPerJob = Math.max(1, size / jobs.length)
+    entry.taken += size
     for (const job of jobs) inWork.add(job)
-    void track(
-      workBatch(entry.work, jobs).finally(() => {
-        entry.active--
-        if (!stopped) void track(pump(entry))
-      }),
-    )
+    entry.waiting.push(...units)
+    start(entry)
   }
 
-  /** Works the units of a batch side by side, as many as its size allows; one that fails concerns no other. */
-  async function workBatch(work: QueueWork, jobs: ChunkJob[]): Promise<void> {
-    const underWay = new Set<Promise<void>>()
-    let size = 0
-    for (const unit of work.units(jobs)) {
-      while (size > 0 && size + unit.size > work.maxSize) await Promise.race(underWay)
-      size += unit.size
-      const ended: Promise<void> = workUnit(work.queue, unit).finally(() => {
-        size -= unit.size
-        underWay.delete(ended)
-        for (const job of unit.jobs) inWork.delete(job)
-      })
-      underWay.add(ended)
+  /** Works what waits, as much side by side as the queue allows; one unit that fails concerns no other. */
+  function start(entry: Entry): void {
+    const { work, waiting } = entry
+    while (waiting.length > 0 && entry.running < work.concurrency) {
+      if (entry.runningSize > 0 && entry.runningSize + waiting[0]!.size > work.maxSize) return
+      const unit = nextUnit(waiting)
+      entry.running++
+      entry.runningSize += unit.size
+      track(
+        workUnit(work.queue, unit).finally(() => {
+          entry.running--
+          entry.runningSize -= unit.size
+          entry.taken -= unit.size
+          start(entry)
+          if (!stopped && !entry.drained) track(pump(entry))
+        }),
+      )
     }
-    await Promise.all(underWay)
+  }
+
+  function nextUnit(waiting: Unit[]): Unit {
+    let unit = waiting.shift()!
+    for (let next = waiting[0]; next; next = waiting[0]) {
+      const both = unit.merge?.(next)
+      if (!both) break
+      unit = both
+      waiting.shift()
+    }
+    return unit
   }
 
   /** The worker's shell: the one place where a bug is caught. Its jobs are tried again, later and alone. */
@@ -130,8 +182,8 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     if (!stopped) {
       try {
         await work()
-        await boss.complete(queue, jobs)
         options.onJobs?.(queue, 'completed', jobs.length)
+        track(completer.complete(queue, jobs))
         return
       } catch (error) {
         code = codeOf(error)
@@ -143,18 +195,22 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       await boss.fail(queue, jobs, { code })
     } catch (error) {
       logger.error({ err: error, queue }, 'jobs could not be handed back; their heartbeat will lapse')
+    } finally {
+      forget(jobs)
     }
   }
 
   async function poll(): Promise<void> {
-    const idle = [...queues.values()].filter((entry) => entry.active < entry.work.concurrency)
+    const open = [...queues.values()].filter(({ taken, work }) => taken < work.room)
     try {
       const due =
-        idle.length === 0
-          ? []
-          : await run<{ name: string }>(options.pool, dueSql, [idle.map((entry) => entry.work.queue)])
+        open.length === 0 ? [] : await run<{ name: string }>(options.pool, dueSql, [open.map(({ work }) => work.queue)])
       if (due.length === 0) pollMs = Math.min(options.idlePollMs, pollMs * 2)
-      await Promise.all(due.map(({ name }) => track(pump(queues.get(name)!))))
+      const names = new Set(due.map(({ name }) => name))
+      for (const entry of open) {
+        entry.drained = !names.has(entry.work.queue)
+        if (!entry.drained) track(pump(entry))
+      }
     } catch (error) {
       pollMs = Math.min(5_000, Math.max(pollMs * 2, options.idlePollMs))
       logger.error({ err: error }, 'looking for due work failed')
@@ -163,7 +219,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
 
   function schedule(): void {
     if (stopped) return
-    timer = setTimeout(() => void track(poll()).finally(schedule), pollMs)
+    timer = setTimeout(() => track(poll().finally(schedule)), pollMs)
   }
 
   async function beat(): Promise<void> {
@@ -188,11 +244,31 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       const entry = queues.get(queue)
       if (!entry || stopped) return
       pollMs = busyPollMs
-      void track(pump(entry))
+      entry.drained = false
+      track(pump(entry))
+    },
+    reserve(queue, size) {
+      const entry = queues.get(queue)
+      if (!entry || stopped || !entry.drained || entry.taken + size > entry.work.room) return false
+      entry.taken += size
+      return true
+    },
+    release(queue, size) {
+      queues.get(queue)!.taken -= size
+    },
+    hand(queue, unit) {
+      const entry = queues.get(queue)!
+      for (const job of unit.jobs) inWork.add(job)
+      entry.waiting.push(unit)
+      start(entry)
     },
     quiesce,
     async stop() {
       quiesce()
+      for (const entry of queues.values()) {
+        entry.work = { ...entry.work, concurrency: Number.POSITIVE_INFINITY, maxSize: Number.POSITIVE_INFINITY }
+        start(entry) // to be handed back
+      }
       while (running.size > 0) await Promise.all(running)
       clearInterval(heartbeat)
     },

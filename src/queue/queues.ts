@@ -9,6 +9,8 @@ export const intentsQueue = (lane: Lane): string => `intents-${lane}`
 /** Chunks of deliveries of one channel: a failing channel never holds back another. */
 export const deliveriesQueue = (channel: Channel, lane: Lane): string => `deliver-${channel}-${lane}`
 
+export const laneOfQueue = (queue: string): Lane => (queue.endsWith('-critical') ? 'critical' : 'bulk')
+
 /** Jobs that failed time and again, through a fault of ours; a person looks at them. */
 export const stuckQueue = 'stuck'
 

@@ -25,11 +25,11 @@ const oldestDueSql: Statement = {
 
 const outboxSql: Statement = {
   name: 'service_state_outbox',
-  text: `select c.lane, count(e.at)::int as events,
+  text: `select c.lane, coalesce(sum(e.size), 0)::int as events,
     coalesce(extract(epoch from $1::timestamptz - min(e.at)), 0)::float8 as seconds
   from carillon.feed_cursors c
   left join lateral (
-    select s.at from carillon.status_events s
+    select s.at, s.size from carillon.status_log s
     where (s.xid, s.id) > (c.xid, c.id) order by s.xid, s.id limit $2::int
   ) e on true
   where c.enabled

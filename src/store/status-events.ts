@@ -2,7 +2,6 @@ import { type Queryable, run, type Statement } from '../platform/db.ts'
 
 export interface NewStatusEvent {
   subjectId: string
-  id: string
   type: string
   /** snake_case keys; no address and no content. */
   data: Record<string, unknown>
@@ -10,9 +9,7 @@ export interface NewStatusEvent {
 
 const appendSql: Statement = {
   name: 'status_events_append',
-  text: `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-  select $1::uuid, e.subject_id, e.id, e.type, $2::timestamptz, jsonb_strip_nulls(e.data)
-  from json_to_recordset($3::json) as e (subject_id uuid, id uuid, type text, data jsonb)`,
+  text: 'select carillon.append_events($1::uuid, $2::uuid, $3::timestamptz, json_strip_nulls($4::json))',
 }
 
 /** Appends events in the transaction that changes what they tell of. */
@@ -20,9 +17,10 @@ export async function appendStatusEvents(
   on: Queryable,
   tenantId: string,
   events: readonly NewStatusEvent[],
+  ids: { batchId(): string },
   at: Date,
 ): Promise<void> {
   if (events.length === 0) return
-  const rows = events.map(({ subjectId, id, type, data }) => ({ subject_id: subjectId, id, type, data }))
-  await run(on, appendSql, [tenantId, at, JSON.stringify(rows)])
+  const rows = events.map(({ subjectId, type, data }) => ({ subject_id: subjectId, type, data }))
+  await run(on, appendSql, [tenantId, ids.batchId(), at, JSON.stringify(rows)])
 }

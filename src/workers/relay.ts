@@ -126,7 +126,7 @@ export function startRelay(deps: RelayDeps): Relay {
     let ahead: Promise<FeedPage> | undefined
     while (isLeading()) {
       const page = await (ahead ?? readPage(position))
-      ahead = page.events.length < batchEvents ? undefined : readPage(page.next) // while the broker has this one
+      ahead = page.atEnd ? undefined : readPage(page.next) // while the broker has this one
       ahead?.catch(() => {}) // thrown when it is awaited, or nobody wants it any more
       if (page.events.length > 0) {
         const messages = page.events.map((event) => toCloudEvent(event, deps.topicPrefix))
@@ -136,7 +136,7 @@ export function startRelay(deps: RelayDeps): Relay {
       }
       position = page.next
       onProgress()
-      if (page.events.length < batchEvents) await pause.wait(page.events.length > 0)
+      if (page.atEnd) await pause.wait(page.events.length > 0)
     }
     if (leadership.lost.aborted) throw leadLost()
   }

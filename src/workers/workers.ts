@@ -5,6 +5,7 @@ import { type Channel, channels } from '../domain/channel.ts'
 import type { Lane } from '../domain/priority.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
 import { maintainPartitions } from '../maintenance/partitions.ts'
+import type { Intent } from '../pipeline/enrich/load-intents.ts'
 import { createSlots, type Sender } from '../pipeline/send/send-all.ts'
 import type { Settled } from '../pipeline/settle/settle-attempts.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -13,16 +14,19 @@ import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import { statusEventsTopic } from '../platform/wake.ts'
 import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatcher.ts'
-import { deliveriesQueue, intentsQueue, maintenanceQueue } from '../queue/queues.ts'
+import { deliveriesQueue, intentsQueue, laneOfQueue, maintenanceQueue } from '../queue/queues.ts'
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
-import { mergeChunks, type WorkChunk, workIsolating } from './chunks.ts'
-import { type DeliverDeps, deliver } from './deliver.ts'
-import { failIntent, type ProcessIntentsDeps, processIntents } from './process-intents.ts'
+import { type WorkChunk, workIsolating } from './chunks.ts'
+import { createSettling, type DeliverDeps, deliver } from './deliver.ts'
+import { failIntent, type IntentsChunk, type ProcessIntentsDeps, processIntents } from './process-intents.ts'
+import { acceptedUnit, fetchedUnits, plannedUnit } from './units.ts'
 
 export interface WorkersDeps {
   config: Config
+  /** Of the flow: see openPool. */
   pool: pg.Pool
   boss: PgBoss
+  bossPool: pg.Pool
   clock: Clock
   ids: IdSource
   logger: Logger
@@ -36,6 +40,11 @@ export interface WorkersDeps {
 }
 
 export interface Workers {
+  /** Whether this process will plan so many intents itself, as soon as they are accepted; the room is then theirs. */
+  reserve(lane: Lane, count: number): boolean
+  release(lane: Lane, count: number): void
+  /** Plans intents that were accepted in a claimed job, and have a reservation. */
+  plan(lane: Lane, accepted: { jobId: string; tenantId: string; intents: Intent[] }): void
   /** Takes no more work from now on. */
   quiesce(): void
   /** Takes no more work, finishes or hands back what is under way within `graceMs`, and resolves. */
@@ -44,8 +53,10 @@ export interface Workers {
 
 const lanes: Lane[] = ['critical', 'bulk']
 const fetchBatch = 20
-const flush = { rows: 500, ms: 5 }
+const flush = { rows: 500, ms: 5, maxInFlight: 2 }
 const recipientsPerChunk = 1_000
+/** Intents in the memory of this process that wait for planning, in chunks: what accepting may be ahead of planning. */
+const chunksAhead = 8
 /** Of the patience with a stop, the share in which sends may end by themselves; the rest is for settling what was cut off. */
 const sendingShare = 0.8
 
@@ -55,28 +66,14 @@ export function startWorkers(on: WorkersDeps): Workers {
   const cutOff = new AbortController()
   const { config, pool, clock, ids, logger, metrics } = on
   const catalogue = createTemplateCatalogue(pool, clock)
+  const size = config.WORKER_CHUNK
 
-  const intents: ProcessIntentsDeps = {
-    pool,
-    clock,
-    ids,
-    catalogue,
-    gates: {
-      enabledChannels: config.CHANNEL_ENABLE_LIST,
-      defaultChannels: config.CHANNEL_DEFAULT,
-    },
-    plan: { audit: config.AUDIT_ENABLED, chunkSize: config.WORKER_CHUNK },
-    recipientsPerChunk,
-    wake: on.ring,
-  }
   // A lane has send slots of its own: CRITICAL does not wait for a slot that bulk holds.
   const deliveries = (lane: Lane): DeliverDeps => {
     const slots = new Map(channels.map((channel) => [channel, createSlots(config.SEND_CONCURRENCY)]))
-    logger.debug({ lane }, 'delivery lane ready')
     return {
       pool,
       clock,
-      ids,
       catalogue,
       send: {
         providers: on.providers[lane],
@@ -85,57 +82,88 @@ export function startWorkers(on: WorkersDeps): Workers {
         stopping: stopping.signal,
         cutOff: cutOff.signal,
       },
-      settle: { policyOf: (channel) => retryPolicy(config, channel), random: Math.random },
-      flush,
-      onSettled(settled) {
-        observe(metrics, logger, settled, clock.now())
-        on.ring(statusEventsTopic)
-      },
+      settling: createSettling({
+        pool,
+        clock,
+        ids,
+        settle: { policyOf: (channel) => retryPolicy(config, channel), random: Math.random },
+        flush,
+        onSettled(settled) {
+          observe(metrics, logger, settled, clock.now())
+          on.ring(statusEventsTopic)
+        },
+      }),
     }
   }
-  const inChunks = (work: (chunk: WorkChunk) => Promise<void>) => (jobs: ChunkJob[]) =>
-    mergeChunks(jobs, config.WORKER_CHUNK).map(({ chunk, jobs }) => ({
-      jobs,
-      size: chunk.ids.length,
-      work: () => work(chunk),
-    }))
-  const shared = { concurrency: config.WORKER_CONCURRENCY, batchSize: fetchBatch, maxSize: config.WORKER_CHUNK }
+  const delivering = { critical: deliveries('critical'), bulk: deliveries('bulk') }
 
-  const work: QueueWork[] = lanes.flatMap((lane) => {
-    const deliverDeps = deliveries(lane)
-    return [
-      {
-        ...shared,
-        queue: intentsQueue(lane),
-        units: inChunks((chunk) =>
-          workIsolating(
-            chunk,
-            (part) => processIntents(part, intents),
-            async (part, cause) => {
-              logger.error({ err: cause, intents: part.ids }, 'an intent cannot be processed and is given up')
-              await failIntent(part, cause, intents)
-            },
-          ),
-        ),
+  const planning: ProcessIntentsDeps = {
+    pool,
+    clock,
+    ids,
+    catalogue,
+    gates: {
+      enabledChannels: config.CHANNEL_ENABLE_LIST,
+      defaultChannels: config.CHANNEL_DEFAULT,
+    },
+    plan: {
+      audit: config.AUDIT_ENABLED,
+      chunkSize: size,
+      claims: (queue, size) => dispatcher.reserve(queue, size),
+    },
+    recipientsPerChunk,
+    wake: on.ring,
+    handOver(job, claims, content) {
+      const chunkJob = { ...job, name: job.queue, retryCount: 0 }
+      const deps = delivering[laneOfQueue(job.queue)]
+      dispatcher.hand(
+        job.queue,
+        plannedUnit({ claims, content }, chunkJob, (chunk) => deliver(chunk, deps)),
+      )
+    },
+    giveBack: (job) => dispatcher.release(job.queue, job.data.ids.length),
+  }
+  const plan = (chunk: WorkChunk & IntentsChunk) =>
+    workIsolating(
+      chunk,
+      (part) => processIntents(part, planning),
+      async (part, cause) => {
+        logger.error({ err: cause, intents: part.ids }, 'an intent cannot be processed and is given up')
+        await failIntent(part, cause, planning)
       },
-      ...channels.map((channel) => ({
-        ...shared,
-        queue: deliveriesQueue(channel, lane),
-        units: inChunks((chunk) => deliver(chunk, deliverDeps)),
-      })),
-    ]
-  })
+    )
+
+  const atOnce = config.WORKER_CONCURRENCY * size
+  const work: QueueWork[] = lanes.flatMap((lane) => [
+    {
+      queue: intentsQueue(lane),
+      concurrency: config.WORKER_CONCURRENCY,
+      batchSize: fetchBatch,
+      maxSize: atOnce,
+      room: chunksAhead * size,
+      units: (jobs) => fetchedUnits(jobs, size, plan),
+    },
+    ...channels.map((channel) => ({
+      queue: deliveriesQueue(channel, lane),
+      concurrency: Number.POSITIVE_INFINITY,
+      batchSize: fetchBatch,
+      maxSize: atOnce,
+      room: atOnce,
+      units: (jobs: ChunkJob[]) => fetchedUnits(jobs, size, (chunk) => deliver(chunk, delivering[lane])),
+    })),
+  ])
   work.push({
     queue: maintenanceQueue,
     concurrency: 1,
     batchSize: 1,
     maxSize: 1,
+    room: 1,
     units: (jobs) => [{ jobs, size: 1, work: () => maintain(on) }],
   })
 
   const dispatcher = startDispatcher({
     boss: on.boss,
-    pool,
+    pool: on.bossPool,
     logger,
     work,
     idlePollMs: config.POLL_IDLE,
@@ -144,6 +172,14 @@ export function startWorkers(on: WorkersDeps): Workers {
   const silence = on.onRing((queue) => dispatcher.wake(queue))
 
   return {
+    reserve: (lane, count) => dispatcher.reserve(intentsQueue(lane), count),
+    release: (lane, count) => dispatcher.release(intentsQueue(lane), count),
+    plan(lane, { jobId, tenantId, intents }) {
+      const queue = intentsQueue(lane)
+      const chunk = { tenant_id: tenantId, ids: intents.map(({ id }) => id), intents }
+      const job = { id: jobId, name: queue, data: { tenant_id: tenantId, ids: chunk.ids }, retryCount: 0 }
+      dispatcher.hand(queue, acceptedUnit(chunk, [job], size, plan))
+    },
     quiesce() {
       silence()
       dispatcher.quiesce()

@@ -71,7 +71,8 @@ export async function createApiWorld(options: ApiWorldOptions = {}): Promise<Api
   const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) })
   let submits = 0
   const coalescer = createCoalescer({
-    accept: (intents) => acceptIntents(world.api, intents, world.ids, clock.now(), config.IDEMPOTENCY_KEY_TTL),
+    accept: async (intents) =>
+      (await acceptIntents(world.api, intents, world.ids, clock.now(), config.IDEMPOTENCY_KEY_TTL)).answers,
     onCommitted: () => {},
     flushMs: config.ACCEPT_FLUSH_MS,
     flushRows: config.ACCEPT_FLUSH_ROWS,

@@ -1,6 +1,7 @@
 /** In-app notifications as planning and settling leave them, without running either. */
 import { notificationId } from '../../src/domain/ids.ts'
 import { recordInbox } from '../../src/pipeline/settle/record-inbox.ts'
+import { appendStatusEvents } from '../../src/store/status-events.ts'
 import type { ApiWorld } from './api-world.ts'
 
 export interface Seeded {
@@ -50,10 +51,7 @@ export async function settleInApp(
     },
   }))
   await recordInbox(client, world.tenant, items as unknown as Parameters<typeof recordInbox>[2], now)
-  await client.query({
-    text: `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-      select $1, d.id, carillon.new_id($4), 'notification.in_app.delivered', $4, jsonb_build_object('recipient_id', $3::text, 'channel', 'in_app')
-      from unnest($2::uuid[]) as d (id)`,
-    values: [world.tenant, deliveries, recipientId, now],
-  })
+  const data = { recipient_id: recipientId, channel: 'in_app' }
+  const events = deliveries.map((subjectId) => ({ subjectId, type: 'notification.in_app.delivered', data }))
+  await appendStatusEvents(client, world.tenant, events, world.ids, now)
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { deliveryId, intentIdOf } from '../../src/domain/ids.ts'
 import type { AttemptOutcome } from '../../src/domain/outcome.ts'
 import { createSlots } from '../../src/pipeline/send/send-all.ts'
-import { type DeliverDeps, deliver } from '../../src/workers/deliver.ts'
+import { createSettling, type DeliverDeps, deliver } from '../../src/workers/deliver.ts'
 import { processIntents } from '../../src/workers/process-intents.ts'
 import { anInput, createApiWorld, sendMutation } from './api-world.ts'
 import { overWebSocket } from './subscribe.ts'
@@ -16,7 +16,6 @@ function workersWith(outcome: AttemptOutcome): DeliverDeps {
   return {
     pool: world.worker,
     clock: world.clock,
-    ids: world.ids,
     catalogue: world.planning.catalogue,
     send: {
       providers: new Map([['email', { name: 'a-provider', send: async () => outcome }]]),
@@ -25,9 +24,14 @@ function workersWith(outcome: AttemptOutcome): DeliverDeps {
       stopping: new AbortController().signal,
       cutOff: new AbortController().signal,
     },
-    settle: { policyOf: () => ({ delaysMs: [60_000], jitter: 0 }), random: () => 0.5 },
-    flush: { rows: 100, ms: 1 },
-    onSettled: () => {},
+    settling: createSettling({
+      pool: world.worker,
+      clock: world.clock,
+      ids: world.ids,
+      settle: { policyOf: () => ({ delaysMs: [60_000], jitter: 0 }), random: () => 0.5 },
+      flush: { rows: 100, ms: 1, maxInFlight: 2 },
+      onSettled: () => {},
+    }),
   }
 }
 

@@ -114,7 +114,7 @@ test('neither making nor dropping a day stops the service behind an open transac
   const open = await world.admin.connect()
   try {
     await open.query('begin')
-    for (const table of ['intents', 'notifications', 'deliveries', 'status_events']) {
+    for (const table of ['intents', 'notifications', 'deliveries', 'status_log']) {
       await open.query(`select 1 from carillon.${table} limit 1`)
     }
     const made = await ensurePartitions(world.worker, 1, new Date(now.getTime() + 60 * day))
@@ -133,7 +133,7 @@ test('events that an enabled follower has not passed on are kept; of a switched-
   await ensurePartitions(world.worker, 1, at)
   const id = createIdSource({ now: () => at }).id()
   await world.admin.query(
-    `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data) values ($1, $2, $2, 't', now(), '{}')`,
+    `insert into carillon.status_log (tenant_id, id, at, size, first_subject, last_subject, events) values ($1, $2, now(), 1, $2, $2, '[{}]')`,
     [world.tenant, id],
   )
   const cursor = (enabled: boolean, xid: string) =>
@@ -147,7 +147,7 @@ test('events that an enabled follower has not passed on are kept; of a switched-
   assert.ok(kept.kept.some(({ because }) => because === 'events not yet passed on'))
   await cursor(false, '1')
   const dropped = await maintainPartitions(world.worker, settings, now)
-  assert.ok(dropped.dropped.includes(`status_events_${dateOf(at.getTime()).replaceAll('-', '')}`))
+  assert.ok(dropped.dropped.includes(`status_log_${dateOf(at.getTime()).replaceAll('-', '')}`))
 })
 
 test('items that leave the inbox leave its counters', async () => {

@@ -32,9 +32,10 @@ function dispatch(work: (job: ChunkJob) => Promise<void>, maxSize = 10): Dispatc
     work: [
       {
         queue,
-        concurrency: 1,
+        concurrency: 10,
         batchSize: 10,
         maxSize,
+        room: 10,
         units: (jobs) => jobs.map((job) => ({ jobs: [job], size: job.data.ids.length, work: () => work(job) })),
       },
     ],

@@ -69,7 +69,7 @@ test('a caller can call carillon.notify and nothing else', async () => {
       'select * from carillon.tenants',
       'select * from pgboss.job',
       `insert into carillon.role_bindings values ('${world.otherTenant}', session_user, now())`,
-      `select carillon.accept_intents('[]', now())`,
+      `select carillon.accept_intents(now(), null, false, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '[]', '[]')`,
       `select carillon.enqueue('[]')`,
       `select carillon.ensure_partitions('intents', now(), 1)`,
       `select carillon.drop_partition('intents', current_date, now())`,

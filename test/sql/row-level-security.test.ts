@@ -15,6 +15,7 @@ const tables = [
   'notifications',
   'deliveries',
   'delivery_attempts',
+  'status_log',
   'status_events',
   'audit_log',
   'inbox_items',
@@ -38,7 +39,8 @@ before(async () => {
       `insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, type, priority, channels, has_fallback, scheduled_at, created_at) values ($1, $2, 'user', 'a', 't', 1, '{}', false, now(), now())`,
       `insert into carillon.deliveries (tenant_id, id, channel, state, priority, address, created_at, updated_at) values ($1, $2, 'email', 'queued', 1, 'a@example.com', now(), now())`,
       `insert into carillon.delivery_attempts (tenant_id, delivery_id, attempt, channel, provider, outcome, possible_duplicate, started_at) values ($1, $2, 1, 'email', 'x', 'accepted', false, now())`,
-      `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data) values ($1, $2, $2, 't', now(), '{}')`,
+      `insert into carillon.status_log (tenant_id, id, at, size, first_subject, last_subject, events)
+        values ($1, $2, now(), 1, $2, $2, json_build_array(json_build_object('subject_id', $2::uuid, 'type', 't', 'data', '{}'::json)))`,
       `insert into carillon.audit_log values ($1, $2, now(), '{}')`,
       `insert into carillon.inbox_items (tenant_id, recipient_id, id, type, title, data, created_at) values ($1, 'a', $2, 't', 't', '{}', now())`,
       `insert into carillon.idempotency_keys values ($1, $2::uuid::text, current_date, sha256('x'), $2, now())`,
@@ -96,7 +98,7 @@ test('the acting tenant ends with its transaction', async () => {
 test('the API cannot write for another tenant, nor move a row to one', async () => {
   const forbidden = [
     `insert into carillon.recipients (tenant_id, external_id, created_at, updated_at) values ($1, 'x', now(), now())`,
-    `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data) select $1, id, id, 't', now(), '{}' from carillon.intents limit 1`,
+    `insert into carillon.status_log (tenant_id, id, at, size, first_subject, last_subject, events) select $1, id, now(), 1, id, id, '[]' from carillon.intents limit 1`,
     `update carillon.recipients set tenant_id = $1`,
   ]
   for (const text of forbidden) {
@@ -150,7 +152,7 @@ test('an analyst’s login sees its own tenant whatever it sets, and neither add
       'select line from carillon.audit_log',
       'select * from carillon.contact_points',
       'select * from carillon.api_keys',
-      'delete from carillon.status_events',
+      'delete from carillon.status_log',
       `update carillon.deliveries set state = 'sent'`,
       'set role carillon_worker',
     ]

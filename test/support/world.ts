@@ -47,9 +47,11 @@ export async function createWorld(clock: Clock = systemClock): Promise<World> {
     ids,
     catalogue: createTemplateCatalogue(worker, clock),
     gates: { enabledChannels: [], defaultChannels: ['email'] },
-    plan: { audit: true, chunkSize: 100 },
+    plan: { audit: true, chunkSize: 100, claims: () => false },
     recipientsPerChunk: 1_000,
     wake: () => {},
+    handOver: () => {},
+    giveBack: () => {},
   }
   const world: World = {
     url: database.url,
@@ -78,7 +80,7 @@ export async function createWorld(clock: Clock = systemClock): Promise<World> {
         ...payload,
       },
     }),
-    accept: (intents, now = clock.now()) => acceptIntents(api, intents, ids, now, 86_400_000),
+    accept: async (intents, now = clock.now()) => (await acceptIntents(api, intents, ids, now, 86_400_000)).answers,
     async plan(intents) {
       const answers = await world.accept(intents)
       const intentIds = answers.map(({ intentId }) => intentId)

@@ -32,7 +32,7 @@ let topicPrefix = ''
 
 beforeEach(async () => {
   topicPrefix = `t${randomUUID().slice(0, 8)}.`
-  await owner.query('delete from carillon.feed_cursors; delete from carillon.status_events')
+  await owner.query('delete from carillon.feed_cursors; delete from carillon.status_log')
 })
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL')

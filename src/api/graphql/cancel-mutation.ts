@@ -64,8 +64,8 @@ async function cancelUnplanned(
     createdAt: new Date(idTimeMs(id)),
   })
   if (!inserted) return 'planned'
-  const event = { subjectId: id, id: on.ids.id(), type: 'notification.cancelled', data: storyOf(view) }
-  await appendStatusEvents(trx, tenantId, [event], now)
+  const event = { subjectId: id, type: 'notification.cancelled', data: storyOf(view) }
+  await appendStatusEvents(trx, tenantId, [event], on.ids, now)
   return 'cancelled'
 }
 
@@ -82,14 +82,13 @@ async function cancelPlanned(on: Services, trx: Trx, tenantId: string, view: Not
   const data = { ...storyOf(view), reason: 'cancelled' }
   const events = cancelled.map(({ id, channel }) => ({
     subjectId: id,
-    id: on.ids.id(),
     type: `notification.${channel}.cancelled`,
     data: { ...data, channel } as Record<string, unknown>,
   }))
   if (stopped && cancelled.length > 0) {
-    events.push({ subjectId: view.id, id: on.ids.id(), type: 'notification.cancelled', data })
+    events.push({ subjectId: view.id, type: 'notification.cancelled', data })
   }
-  await appendStatusEvents(trx, tenantId, events, now)
+  await appendStatusEvents(trx, tenantId, events, on.ids, now)
   return stopped
 }
 

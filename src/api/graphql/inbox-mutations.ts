@@ -55,7 +55,7 @@ async function markOne(context: ApiContext, id: string, mark: InboxMark): Promis
     if (!view) throw fault('NOT_FOUND', 'there is no such notification', { path: ['id'] })
     const marked = await markInboxItems(trx, tenantId, view.recipientId, mark, rangeOfStory(id), now)
     await lowerInboxCounts(trx, tenantId, view.recipientId, marked)
-    await appendStatusEvents(trx, tenantId, eventsOf(context, marked.ids, mark, storyOf(view)), now)
+    await appendStatusEvents(trx, tenantId, eventsOf(marked.ids, mark, storyOf(view)), context.services.ids, now)
     return view
   })
 }
@@ -66,15 +66,15 @@ async function markAllRead(context: ApiContext, recipientId: string): Promise<nu
   return asCaller(context, async (trx) => {
     const marked = await markInboxItems(trx, tenantId, recipientId, 'read', wholeInbox, now)
     await lowerInboxCounts(trx, tenantId, recipientId, marked)
-    await appendStatusEvents(trx, tenantId, eventsOf(context, marked.ids, 'read', { recipient_id: recipientId }), now)
+    const events = eventsOf(marked.ids, 'read', { recipient_id: recipientId })
+    await appendStatusEvents(trx, tenantId, events, context.services.ids, now)
     return marked.ids.length
   })
 }
 
-function eventsOf(context: ApiContext, ids: readonly string[], mark: InboxMark, story: Record<string, unknown>) {
+function eventsOf(ids: readonly string[], mark: InboxMark, story: Record<string, unknown>) {
   return ids.map((id) => ({
     subjectId: deliveryId(notificationIdOf(id), 'in_app'),
-    id: context.services.ids.id(),
     type: `notification.in_app.${mark}`,
     data: { ...story, channel: 'in_app' },
   }))

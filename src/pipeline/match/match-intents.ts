@@ -25,11 +25,11 @@ export async function markIntents(
   tenantId: string,
   end: IntentEnd,
   intents: readonly { id: string; data: Record<string, unknown> }[],
-  ids: { id(): string },
+  ids: { batchId(): string },
   now: Date,
 ): Promise<void> {
   if (intents.length === 0) return
-  const rows = intents.map(({ id, data }) => ({ id, event_id: ids.id(), data }))
-  const all = rows.map(({ id }) => id).sort()
-  await run(on, markSql, [tenantId, JSON.stringify(rows), all[0], all.at(-1), now, all, end])
+  const events = intents.map(({ id, data }) => ({ subject_id: id, type: `notification.intent.${end}`, data }))
+  const all = intents.map(({ id }) => id).sort()
+  await run(on, markSql, [tenantId, JSON.stringify(events), all[0], all.at(-1), now, all, end, ids.batchId()])
 }

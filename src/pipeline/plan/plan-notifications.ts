@@ -3,85 +3,168 @@ import type { Channel } from '../../domain/channel.ts'
 import { intentIdOf } from '../../domain/ids.ts'
 import { laneOf } from '../../domain/priority.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
-import { enqueue, type NewJob } from '../../queue/enqueue.ts'
+import type { IdSource } from '../../platform/id-source.ts'
+import { plainArray, textArray } from '../../platform/sql-array.ts'
+import { jobRows, type NewJob } from '../../queue/enqueue.ts'
 import { deliveriesQueue } from '../../queue/queues.ts'
-import { type Decided, plannedRows } from './planned-rows.ts'
+import { type Decided, type DeliveryRow, type PlannedRows, plannedRows } from './planned-rows.ts'
 
 const planSql = statement('plan/plan_notifications')
 const endpointsSql = statement('plan/register_webhook_endpoints')
-
-interface Waiting extends Record<string, unknown> {
-  id: string
-  channel: Channel
-  priority: number
-}
-
-interface Planned extends Record<string, unknown> {
-  id: string
-  channel: null
-}
 
 export interface PlanSettings {
   /** Whether every notification gets a line in the audit log. */
   audit: boolean
   /** Deliveries in one job at most. */
   chunkSize: number
+  /** Whether this process will send so many deliveries of a queue itself, as soon as they are planned: asked once a job. */
+  claims(queue: string, size: number): boolean
+}
+
+/** A job of deliveries, as planned; with `claimed` they are in state 'sending', and this process has to send them. */
+export interface DeliveryJob extends NewJob {
+  id: string
+  channel: Channel
+  deliveries: DeliveryRow[]
+}
+
+export interface Planned {
+  jobs: DeliveryJob[]
+  /** Whether a notification was planned now, and not by an earlier planning, nor cancelled before. */
+  isNew(notificationId: string): boolean
+  /** Whether an intent got a notification now. */
+  hasNew(intentId: string): boolean
+}
+
+/** The rows of one planning, with their jobs: see writePlan. */
+export interface Plan extends PlannedRows {
+  jobs: DeliveryJob[]
+}
+
+/** Turns what was decided into rows and jobs. Claims for this process what it will send itself. */
+export function makePlan(
+  tenantId: string,
+  decided: readonly Decided[],
+  ids: IdSource,
+  settings: PlanSettings,
+  now: Date,
+): Plan {
+  const rows = plannedRows(decided, settings, now)
+  const jobs = deliveryJobs(tenantId, rows.deliveries, ids, settings)
+  for (const job of jobs) {
+    if (job.claimed) for (const delivery of job.deliveries) delivery.state = 'sending'
+  }
+  return { ...rows, jobs }
 }
 
 /**
- * Writes what was decided: notifications, deliveries, status events, audit lines, and the jobs that will send them.
- * Call it in a transaction. Gives the queues that got work, to be woken after the commit, and on request the intents that
- * got notifications now, and not by an earlier planning.
+ * Writes a plan in one statement: notifications, deliveries, status events, audit lines, and the jobs that will send
+ * them. Where it has new webhook addresses call it in a transaction.
  */
-export async function planNotifications(
-  trx: Queryable,
+export async function writePlan(
+  on: Queryable,
   tenantId: string,
-  decided: readonly Decided[],
-  ids: { id(): string },
-  settings: PlanSettings,
+  plan: Plan,
+  ids: IdSource,
   now: Date,
-  namePlanned = false,
-): Promise<{ queues: string[]; planned: Set<string> }> {
-  if (decided.length === 0) return { queues: [], planned: new Set() }
-  const rows = plannedRows(decided, ids, settings, now)
-  if (rows.webhookUrls.size > 0) {
-    const endpoints = [...rows.webhookUrls].map((url) => ({
-      id: ids.id(),
-      url,
-      secret: `whsec_${randomBytes(32).toString('base64')}`,
-    }))
-    await run(trx, endpointsSql, [tenantId, JSON.stringify(endpoints), now])
-  }
-  const written = await run<Waiting | Planned>(trx, planSql, [
+): Promise<Planned> {
+  const { notifications, deliveries, events, auditLines, jobs } = plan
+  if (notifications.length === 0) return { jobs: [], isNew: () => false, hasNew: () => false }
+  if (plan.webhookUrls.size > 0) await registerEndpoints(on, tenantId, plan.webhookUrls, ids, now)
+  const subjects = events.map(({ subject_id }) => subject_id).sort()
+  const [answer] = await run<{ planned: number; only_ids: string[] | null }>(on, planSql, [
     tenantId,
-    JSON.stringify(rows.notifications),
-    JSON.stringify(rows.deliveries),
-    JSON.stringify(rows.events),
-    JSON.stringify(rows.auditLines),
     now,
-    namePlanned,
+    plainArray(notifications, ({ id }) => id),
+    plainArray(notifications, ({ addressee }) => addressee.recipient.type),
+    textArray(notifications, ({ addressee }) => addressee.recipient.id),
+    textArray(notifications, ({ addressee }) => addressee.recipient.name),
+    textArray(notifications, ({ addressee }) => addressee.recipient.locale),
+    textArray(notifications, ({ addressee }) => addressee.recipient.timezone),
+    textArray(notifications, ({ addressee }) => addressee.intent.type),
+    textArray(notifications, ({ addressee }) => addressee.intent.category),
+    plainArray(notifications, ({ addressee }) => addressee.intent.priority),
+    textArray(notifications, ({ channels }) => channels.join(',')),
+    plainArray(notifications, ({ hasFallback }) => hasFallback),
+    textArray(notifications, ({ addressee }) => addressee.intent.payload.template),
+    textArray(notifications, ({ addressee }) => addressee.intent.eventId),
+    textArray(notifications, ({ addressee }) => addressee.intent.correlationId),
+    textArray(notifications, ({ addressee }) => addressee.intent.traceparent),
+    plainArray(notifications, ({ addressee: { intent } }) => isoTime(intent.scheduledAt ?? intent.acceptedAt)),
+    plainArray(notifications, ({ addressee }) => isoTime(addressee.intent.expiresAt)),
+    plainArray(notifications, ({ addressee }) => isoTime(addressee.intent.acceptedAt)),
+    plainArray(notifications, ({ addressee }) => addressee.verdict.outcome),
+    plainArray(notifications, ({ addressee }) => addressee.verdict.reason),
+    plainArray(deliveries, ({ id }) => id),
+    plainArray(deliveries, ({ channel }) => channel),
+    plainArray(deliveries, ({ state }) => state),
+    plainArray(deliveries, ({ fallbackRank }) => fallbackRank),
+    plainArray(deliveries, ({ priority }) => priority),
+    textArray(deliveries, ({ address }) => address),
+    plainArray(deliveries, ({ reason }) => reason),
+    ids.batchId(),
+    JSON.stringify(events),
+    plainArray(auditLines, ({ id }) => id),
+    JSON.stringify(auditLines.map(({ line }) => line)),
+    JSON.stringify(jobRows(jobs)),
+    subjects[0],
+    subjects.at(-1),
+    events.length,
   ])
-  const waiting = written.filter((row): row is Waiting => row.channel !== null)
-  const planned = new Set(written.flatMap(({ id, channel }) => (channel === null ? [intentIdOf(id)] : [])))
-  const jobs = deliveryJobs(tenantId, waiting, settings.chunkSize)
-  await enqueue(trx, jobs)
-  return { queues: [...new Set(jobs.map((job) => job.queue))], planned }
+  const only = answer?.only_ids
+  if (answer?.planned === notifications.length) return { jobs, isNew: () => true, hasNew: () => true }
+  const isNew = new Set(only)
+  const intents = new Set((only ?? []).map(intentIdOf))
+  return { jobs, isNew: (id) => isNew.has(id), hasNew: (id) => intents.has(id) }
 }
 
-/** Cuts deliveries into jobs: one channel and priority each, ids in order. */
-export function deliveryJobs(tenantId: string, deliveries: readonly Waiting[], chunkSize: number): NewJob[] {
-  const groups = Map.groupBy(deliveries, ({ channel, priority }) => `${channel} ${priority}`)
-  const jobs: NewJob[] = []
+/** Cuts deliveries that wait into jobs: one channel and priority each, ids in order. */
+function deliveryJobs(
+  tenantId: string,
+  deliveries: readonly DeliveryRow[],
+  ids: IdSource,
+  settings: PlanSettings,
+): DeliveryJob[] {
+  const waiting = deliveries.filter(({ state }) => state === 'queued')
+  const groups = Map.groupBy(waiting, ({ channel, priority }) => `${channel} ${priority}`)
+  const jobs: DeliveryJob[] = []
   for (const group of groups.values()) {
     const { channel, priority } = group[0]!
-    const ids = group.map(({ id }) => id).sort()
-    for (let from = 0; from < ids.length; from += chunkSize) {
-      jobs.push({
-        queue: deliveriesQueue(channel, laneOf(priority)),
-        data: { tenant_id: tenantId, ids: ids.slice(from, from + chunkSize) },
-        priority,
-      })
+    const queue = deliveriesQueue(channel, laneOf(priority))
+    for (let from = 0; from < group.length; from += settings.chunkSize) {
+      const part = group.slice(from, from + settings.chunkSize)
+      const data = { tenant_id: tenantId, ids: part.map(({ id }) => id) }
+      const claimed = settings.claims(queue, part.length)
+      jobs.push({ id: ids.id(), queue, channel, data, priority, claimed, deliveries: part })
     }
   }
   return jobs
+}
+
+async function registerEndpoints(
+  on: Queryable,
+  tenantId: string,
+  urls: ReadonlySet<string>,
+  ids: IdSource,
+  now: Date,
+): Promise<void> {
+  const endpoints = [...urls].map((url) => ({
+    id: ids.id(),
+    url,
+    secret: `whsec_${randomBytes(32).toString('base64')}`,
+  }))
+  await run(on, endpointsSql, [tenantId, JSON.stringify(endpoints), now])
+}
+
+let lastTime: Date | undefined
+let lastText = ''
+
+/** Intents that were accepted together share their moment. */
+function isoTime(time: Date | undefined): string | undefined {
+  if (time === undefined) return undefined
+  if (time !== lastTime) {
+    lastTime = time
+    lastText = time.toISOString()
+  }
+  return lastText
 }

@@ -1,4 +1,5 @@
-import type { Verdict } from '../../domain/decide.ts'
+import type { Channel } from '../../domain/channel.ts'
+import type { PlannedDelivery, Verdict } from '../../domain/decide.ts'
 import { deliveryId, notificationId } from '../../domain/ids.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
 import type { Recipient } from '../../domain/recipient.ts'
@@ -25,21 +26,33 @@ export interface Decided {
   templateVersion?: string
 }
 
+export interface NotificationRow {
+  id: string
+  addressee: Decided
+  channels: readonly Channel[]
+  hasFallback: boolean
+}
+
+export interface DeliveryRow {
+  id: string
+  channel: Channel
+  state: PlannedDelivery['state'] | 'sending'
+  fallbackRank: number
+  priority: number
+  address: string
+  reason?: string
+}
+
 export interface PlannedRows {
-  notifications: object[]
-  deliveries: object[]
-  events: object[]
-  auditLines: object[]
+  notifications: NotificationRow[]
+  deliveries: DeliveryRow[]
+  events: { subject_id: string; type: string; data: object }[]
+  auditLines: { id: string; line: object }[]
   webhookUrls: Set<string>
 }
 
 /** Turns decided addressees into the rows of one planning statement. */
-export function plannedRows(
-  decided: readonly Decided[],
-  ids: { id(): string },
-  settings: { audit: boolean },
-  now: Date,
-): PlannedRows {
+export function plannedRows(decided: readonly Decided[], settings: { audit: boolean }, now: Date): PlannedRows {
   const rows: PlannedRows = {
     notifications: [],
     deliveries: [],
@@ -47,11 +60,11 @@ export function plannedRows(
     auditLines: [],
     webhookUrls: new Set(),
   }
-  for (const addressee of decided) addRows(rows, addressee, ids, settings.audit, now)
+  for (const addressee of decided) addRows(rows, addressee, settings.audit, now)
   return rows
 }
 
-function addRows(rows: PlannedRows, addressee: Decided, ids: { id(): string }, audit: boolean, now: Date): void {
+function addRows(rows: PlannedRows, addressee: Decided, audit: boolean, now: Date): void {
   const { intent, recipient, verdict } = addressee
   const id = notificationId(intent.id, addressee.ordinal)
   const story = {
@@ -65,31 +78,13 @@ function addRows(rows: PlannedRows, addressee: Decided, ids: { id(): string }, a
   const channels = verdict.deliveries.filter((delivery) => delivery.fallbackRank === 0).map(({ channel }) => channel)
   rows.notifications.push({
     id,
-    recipient_type: recipient.type,
-    recipient_id: recipient.id,
-    recipient_name: recipient.name,
-    locale: recipient.locale,
-    timezone: recipient.timezone,
-    type: intent.type,
-    category: intent.category,
-    priority: intent.priority,
+    addressee,
     channels: channels.length > 0 ? channels : (intent.payload.channels ?? []),
-    has_fallback: verdict.deliveries.some((delivery) => delivery.state === 'held'),
-    template: intent.payload.template,
-    event_id: intent.eventId,
-    correlation_id: intent.correlationId,
-    traceparent: intent.traceparent,
-    scheduled_at: intent.scheduledAt ?? intent.acceptedAt,
-    expires_at: intent.expiresAt,
-    created_at: intent.acceptedAt,
-    outcome: verdict.outcome,
-    reason: verdict.reason,
+    hasFallback: verdict.deliveries.some((delivery) => delivery.state === 'held'),
   })
   if (verdict.outcome) {
     rows.events.push({
-      notification_id: id,
       subject_id: id,
-      id: ids.id(),
       type: `notification.${verdict.outcome}`,
       data: { ...story, reason: verdict.reason },
     })
@@ -98,10 +93,9 @@ function addRows(rows: PlannedRows, addressee: Decided, ids: { id(): string }, a
     const subject = deliveryId(id, delivery.channel)
     rows.deliveries.push({
       id: subject,
-      notification_id: id,
       channel: delivery.channel,
       state: delivery.state,
-      fallback_rank: delivery.fallbackRank,
+      fallbackRank: delivery.fallbackRank,
       priority: intent.priority,
       address: delivery.address,
       reason: delivery.reason,
@@ -109,9 +103,7 @@ function addRows(rows: PlannedRows, addressee: Decided, ids: { id(): string }, a
     if (delivery.channel === 'webhook' && delivery.address !== '') rows.webhookUrls.add(delivery.address)
     if (delivery.state === 'held') continue // it is told of when it is released
     rows.events.push({
-      notification_id: id,
       subject_id: subject,
-      id: ids.id(),
       type: `notification.${delivery.channel}.${delivery.state === 'queued' ? 'requested' : delivery.state}`,
       data: { ...story, channel: delivery.channel, reason: delivery.reason },
     })

@@ -37,6 +37,52 @@ type Row =
   | { kind: 'intent'; id: string; content: IntentPayload }
   | { kind: 'endpoint'; id: string; content: EndpointContent }
 
+/** A notification as it was planned a moment ago. */
+export interface PlannedContent {
+  id: string
+  hasFallback: boolean
+  addressee: {
+    recipient: { id: string; name?: string; locale?: string; timezone?: string }
+    intent: {
+      type: string
+      category?: string
+      correlationId?: string
+      traceparent?: string
+      expiresAt?: Date
+      acceptedAt: Date
+      payload: IntentPayload
+    }
+  }
+}
+
+/** What deliveries say that were planned by this process, without a look into the database. Webhook endpoints are not among it. */
+export function contentOfPlan(planned: readonly PlannedContent[]): Content {
+  const byId = new Map(planned.map((notification) => [notification.id, notification]))
+  return {
+    notification(deliveryId) {
+      const notification = byId.get(notificationIdOf(deliveryId))
+      if (!notification) return undefined
+      const { recipient, intent } = notification.addressee
+      return {
+        recipient_id: recipient.id,
+        recipient_name: recipient.name ?? null,
+        locale: recipient.locale ?? null,
+        timezone: recipient.timezone ?? null,
+        type: intent.type,
+        category: intent.category ?? null,
+        template: intent.payload.template ?? null,
+        has_fallback: notification.hasFallback,
+        expires_at: intent.expiresAt?.toISOString() ?? null,
+        correlation_id: intent.correlationId ?? null,
+        traceparent: intent.traceparent ?? null,
+        created_at: intent.acceptedAt.toISOString(),
+      }
+    },
+    payload: (deliveryId) => byId.get(notificationIdOf(deliveryId))?.addressee.intent.payload,
+    endpoint: () => undefined,
+  }
+}
+
 /** Loads what the deliveries say, in one statement for the whole chunk. */
 export async function loadContent(
   on: Queryable,

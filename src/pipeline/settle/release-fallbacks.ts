@@ -4,6 +4,7 @@ import { laneOf } from '../../domain/priority.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
 import { enqueue } from '../../queue/enqueue.ts'
 import { deliveriesQueue } from '../../queue/queues.ts'
+import { appendStatusEvents } from '../../store/status-events.ts'
 import type { Finished } from './settlement.ts'
 
 const lockSql = statement('settle/lock_notifications')
@@ -20,7 +21,7 @@ export async function releaseFallbacks(
   trx: Queryable,
   tenantId: string,
   failed: readonly Finished[],
-  ids: { id(): string },
+  ids: { batchId(): string },
   now: Date,
 ): Promise<void> {
   const notifications = [
@@ -31,15 +32,13 @@ export async function releaseFallbacks(
   if (notifications.length === 0) return
   await run(trx, lockSql, [tenantId, notifications, notifications[0], notifications.at(-1)])
   const siblings = notifications.flatMap((id) => channels.map((channel) => deliveryId(id, channel)))
-  const events = siblings.map((id) => ({ delivery_id: id, event_id: ids.id() }))
-  const released = await run<Released>(trx, releaseSql, [
-    tenantId,
-    siblings,
-    siblings[0],
-    siblings.at(-1),
-    now,
-    JSON.stringify(events),
-  ])
+  const released = await run<Released>(trx, releaseSql, [tenantId, siblings, siblings[0], siblings.at(-1), now])
+  const events = released.map(({ id, channel }) => ({
+    subjectId: id,
+    type: `notification.${channel}.requested`,
+    data: { channel, fallback: true },
+  }))
+  await appendStatusEvents(trx, tenantId, events, ids, now)
   await enqueue(
     trx,
     released.map(({ id, channel, priority }) => ({

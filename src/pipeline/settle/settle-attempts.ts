@@ -2,12 +2,13 @@ import type pg from 'pg'
 import type { Channel } from '../../domain/channel.ts'
 import { laneOf } from '../../domain/priority.ts'
 import type { RetryPolicy } from '../../domain/retry-policy.ts'
-import { beginOverSets, inTransaction, run, statement } from '../../platform/db.ts'
+import { inTransaction, type Queryable, run, statement } from '../../platform/db.ts'
+import { plainArray, textArray } from '../../platform/sql-array.ts'
 import { enqueue, type NewJob } from '../../queue/enqueue.ts'
 import { deliveriesQueue } from '../../queue/queues.ts'
 import { recordInbox } from './record-inbox.ts'
 import { releaseFallbacks } from './release-fallbacks.ts'
-import { type Finished, nextStep, type Step, settlementRow } from './settlement.ts'
+import { type Finished, nextStep, type SettlementRow, type Step, settlementEvents, storable } from './settlement.ts'
 
 const settleSql = statement('settle/settle_attempts')
 const disableSql = statement('settle/disable_webhook_endpoints')
@@ -18,57 +19,87 @@ export interface SettleSettings {
   random(): number
 }
 
-/** What one flush did: every attempt that was settled, with where it led. */
-export interface Settled {
-  finished: Finished
-  step: Step
-}
+/** An attempt that was settled, with where it led. */
+export type Settled = SettlementRow
 
 /**
- * Settles one tenant's flush in one transaction: deliveries, attempts, status events, dead letters, inbox items, the
- * jobs of the next attempts. Results for lost claims change nothing and are not among what is returned.
+ * Settles one tenant's flush: deliveries, attempts, status events and dead letters in one statement, and where something
+ * follows from them (inbox items, fallbacks, the jobs of next attempts) that in the same transaction. Results for lost
+ * claims change nothing and are not among what is returned.
  */
 export async function settleAttempts(
   pool: pg.Pool,
   tenantId: string,
   flush: readonly Finished[],
-  ids: { id(): string },
+  ids: { batchId(): string },
   settings: SettleSettings,
   now: Date,
 ): Promise<Settled[]> {
-  const steps = flush.map((finished) => ({
-    finished,
-    step: nextStep(finished, settings.policyOf(finished.item.claim.channel), now, settings.random()),
-  }))
-  const rows = steps.map(({ finished, step }) => settlementRow(finished, step, ids))
-  const deliveryIds = flush.map(({ item }) => item.claim.deliveryId).sort()
+  const rows = flush
+    .map((finished) => ({
+      finished,
+      step: nextStep(finished, settings.policyOf(finished.item.claim.channel), now, settings.random()),
+    }))
+    .sort((a, b) => (a.finished.item.claim.deliveryId < b.finished.item.claim.deliveryId ? -1 : 1))
+  if (rows.every(isPlain)) return writeSettlement(pool, tenantId, rows, ids, now)
 
-  return inTransaction(
-    pool,
-    async (trx) => {
-      const bounds = [deliveryIds[0], deliveryIds.at(-1)]
-      const done = await run<{ id: string }>(trx, settleSql, [
-        tenantId,
-        JSON.stringify(rows.map(({ row }) => row)),
-        ...bounds,
-        now,
-        deliveryIds,
-        JSON.stringify(rows.flatMap(({ events }) => events)),
-      ])
-      const held = new Set(done.map(({ id }) => id))
-      const settled = steps.filter(({ finished }) => held.has(finished.item.claim.deliveryId))
-
-      const ending = (state: Step['state']) =>
-        settled.filter(({ step }) => step.state === state).map(({ finished }) => finished)
-      await recordInbox(trx, tenantId, ending('sent'), now)
-      await releaseFallbacks(trx, tenantId, [...ending('failed'), ...ending('expired')], ids, now)
-      await disableGoneEndpoints(trx, tenantId, ending('failed'), now)
-      await enqueue(trx, nextJobs(tenantId, settled))
-      return settled
-    },
-    beginOverSets,
-  )
+  return inTransaction(pool, async (trx) => {
+    const settled = await writeSettlement(trx, tenantId, rows, ids, now)
+    const ending = (state: Step['state']) =>
+      settled.filter(({ step }) => step.state === state).map(({ finished }) => finished)
+    await recordInbox(trx, tenantId, ending('sent'), now)
+    await releaseFallbacks(trx, tenantId, [...ending('failed'), ...ending('expired')], ids, now)
+    await disableGoneEndpoints(trx, tenantId, ending('failed'), now)
+    await enqueue(trx, nextJobs(tenantId, settled))
+    return settled
+  })
 }
+
+/** Sent, and nothing follows. */
+const isPlain = ({ finished, step }: SettlementRow): boolean =>
+  step.state === 'sent' && finished.item.claim.channel !== 'in_app'
+
+async function writeSettlement(
+  on: Queryable,
+  tenantId: string,
+  rows: readonly SettlementRow[],
+  ids: { batchId(): string },
+  now: Date,
+): Promise<Settled[]> {
+  const events = rows.flatMap(settlementEvents)
+  const deliveryIds = rows.map(({ finished }) => finished.item.claim.deliveryId)
+  const [answer] = await run<{ settled: number; only_ids: string[] | null }>(on, settleSql, [
+    tenantId,
+    now,
+    plainArray(deliveryIds, (id) => id),
+    deliveryIds[0],
+    deliveryIds.at(-1),
+    plainArray(rows, ({ finished }) => finished.item.claim.attempt),
+    plainArray(rows, ({ step }) => step.state),
+    plainArray(rows, ({ step }) => step.reason),
+    plainArray(rows, ({ step }) => (step.state === 'retrying' ? step.nextAttemptAt.toISOString() : undefined)),
+    plainArray(rows, ({ finished }) => finished.kind === 'tried'),
+    plainArray(rows, ({ finished }) => finished.item.claim.channel),
+    textArray(rows, ({ finished }) => finished.provider),
+    plainArray(rows, ({ finished }) => finished.outcome?.kind),
+    plainArray(rows, ({ finished }) => failureOf(finished)?.reason),
+    textArray(rows, ({ finished }) => storable(finished.outcome?.detail, 200)),
+    textArray(rows, ({ finished }) => storable(messageIdOf(finished), 500)),
+    plainArray(rows, ({ finished }) => finished.item.claim.possibleDuplicate),
+    plainArray(rows, ({ finished }) => finished.startedAt.toISOString()),
+    plainArray(rows, ({ finished }) => finished.completedAt.toISOString()),
+    plainArray(rows, ({ step }) => step.state === 'failed'),
+    ids.batchId(),
+    JSON.stringify(events),
+    events.length,
+  ])
+  if (answer?.settled === rows.length) return [...rows]
+  const held = new Set(answer?.only_ids)
+  return rows.filter(({ finished }) => held.has(finished.item.claim.deliveryId))
+}
+
+const failureOf = ({ outcome }: Finished) => (outcome && outcome.kind !== 'accepted' ? outcome : undefined)
+const messageIdOf = ({ outcome }: Finished) => (outcome?.kind === 'accepted' ? outcome.providerMessageId : undefined)
 
 async function disableGoneEndpoints(
   trx: pg.PoolClient,

@@ -43,16 +43,17 @@ export function nextStep(finished: Finished, policy: RetryPolicy, now: Date, ran
   return { state: 'retrying', event: 'retrying', reason, nextAttemptAt: new Date(now.getTime() + waitMs) }
 }
 
-/** The row and the events of sql/settle/settle_attempts.sql for one finished attempt. */
-export function settlementRow(
-  finished: Finished,
-  step: Step,
-  ids: { id(): string },
-): { row: object; events: object[] } {
+/** One settled attempt as a row of sql/settle/settle_attempts.sql. */
+export interface SettlementRow {
+  finished: Finished
+  step: Step
+}
+
+/** The status events of one finished attempt. */
+export function settlementEvents({ finished, step }: SettlementRow): object[] {
+  if (!step.event) return []
   const { claim, about } = finished.item
-  const { outcome } = finished
-  const failure = outcome && outcome.kind !== 'accepted' ? outcome : undefined
-  const story = {
+  const data = {
     recipient_id: about?.recipient_id,
     type: about?.type,
     channel: claim.channel,
@@ -64,32 +65,12 @@ export function settlementRow(
     correlation_id: about?.correlation_id ?? undefined,
     traceparent: about?.traceparent ?? undefined,
   }
-  const events: object[] = []
-  const tell = (type: string) => events.push({ delivery_id: claim.deliveryId, id: ids.id(), type, data: story })
-  if (step.event) tell(`notification.${claim.channel}.${step.event}`)
-  if (step.state === 'failed') tell('notification.dead_lettered')
-  const row = {
-    delivery_id: claim.deliveryId,
-    attempt: claim.attempt,
-    state: step.state,
-    reason: step.reason,
-    next_attempt_at: step.state === 'retrying' ? step.nextAttemptAt : undefined,
-    tried: finished.kind === 'tried',
-    channel: claim.channel,
-    provider: finished.provider,
-    outcome: outcome?.kind,
-    attempt_reason: failure?.reason,
-    detail: storable(outcome?.detail, 200),
-    provider_message_id: outcome?.kind === 'accepted' ? storable(outcome.providerMessageId, 500) : undefined,
-    possible_duplicate: claim.possibleDuplicate,
-    started_at: finished.startedAt,
-    completed_at: finished.completedAt,
-    dead: step.state === 'failed',
-  }
-  return { row, events }
+  const subject_id = claim.deliveryId
+  const told = { subject_id, type: `notification.${claim.channel}.${step.event}`, data }
+  return step.state === 'failed' ? [told, { subject_id, type: 'notification.dead_lettered', data }] : [told]
 }
 
 /** What a provider said, so that Postgres takes it: cut to size, without NUL and without half of an emoji. */
-function storable(text: string | undefined, length: number): string | undefined {
+export function storable(text: string | undefined, length: number): string | undefined {
   return text?.slice(0, length).toWellFormed().replaceAll('\0', '')
 }

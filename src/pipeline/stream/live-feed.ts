@@ -68,7 +68,7 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
         retryMs = leastRetryMs
         cursor = page.next
         for (const event of page.events) tell(event)
-        if (page.events.length < pageEvents && isWanted()) await pause.wait(page.events.length > 0)
+        if (page.atEnd && isWanted()) await pause.wait(page.events.length > 0)
       } catch (error) {
         if ((error as { code?: unknown }).code === 'FEED_AHEAD_OF_DATABASE') {
           cursor = undefined

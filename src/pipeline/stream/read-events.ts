@@ -7,17 +7,18 @@ const eventsSql = statement('stream/read_status_events')
 
 interface Row extends Record<string, unknown> {
   tenant_id: string
-  subject_id: string
   id: string
   xid: string
-  type: string
   at: Date
-  data: Record<string, unknown>
+  size: number
+  events: { subject_id: string; type: string; data: Record<string, unknown> }[]
 }
 
 export interface FeedPage {
   /** In the order of the log: by (xid, id). */
   events: StatusEvent[]
+  /** Nothing more is to be had for now: what comes is not written yet, or not to be relied on. */
+  atEnd: boolean
   /** Where to read on. It may lie past the last event, where nothing more can come in. */
   next: FeedCursor
 }
@@ -29,7 +30,7 @@ export async function readHorizon(trx: Queryable): Promise<FeedCursor> {
 }
 
 /**
- * The next events after a place in the log, at most `limit`, and none that an open transaction could still precede.
+ * The next events after a place in the log, about `limit` of them, and none that an open transaction could still precede.
  * Call it inside a transaction: its planner settings end there. An idle log costs one statement that touches no table.
  * Throws FEED_AHEAD_OF_DATABASE when the place is past the log's end, which only a restored database can bring about.
  */
@@ -42,21 +43,30 @@ export async function readEvents(trx: Queryable, after: FeedCursor, limit: numbe
       `the cursor stands at transaction ${after.xid}, and the database is only at ${horizon.xid}: it was set back to an earlier state`,
     )
   }
-  if (ahead === 0n) return { events: [], next: after }
-  const rows = await run<Row>(trx, eventsSql, [after.xid, after.id, limit])
-  const last = rows.at(-1)
-  const readToTheEnd = rows.length < limit && (!last || BigInt(last.xid) < BigInt(horizon.xid))
-  return { events: rows.map(toEvent), next: readToTheEnd || !last ? horizon : { xid: last.xid, id: last.id } }
+  if (ahead === 0n) return { events: [], next: after, atEnd: true }
+  const rows = await run<Row>(trx, eventsSql, [after.xid, batchOf(after.id), limit])
+  const events = rows.flatMap((row) => eventsOf(row, after))
+  const read = rows.reduce((sum, { size }) => sum + size, 0)
+  const atEnd = read < limit
+  const last = events.at(-1)
+  return { events, next: atEnd || !last ? horizon : { xid: last.xid, id: last.id }, atEnd }
 }
 
-function toEvent(row: Row): StatusEvent {
-  return {
+/** The last 32 bits of an event's id count within its batch. */
+const batchOf = (id: string): string => `${id.slice(0, 28)}00000000`
+
+/** The events of a batch that lie after a place, which may be within it. */
+function eventsOf(row: Row, after: FeedCursor): StatusEvent[] {
+  const first = Number.parseInt(row.id.slice(28), 16)
+  const prefix = row.id.slice(0, 28)
+  const events = row.events.map((event, place) => ({
     tenantId: row.tenant_id,
-    subjectId: row.subject_id,
-    id: row.id,
+    subjectId: event.subject_id,
+    id: prefix + (first + place).toString(16).padStart(8, '0'),
     xid: row.xid,
-    type: row.type,
+    type: event.type,
     at: row.at,
-    data: row.data,
-  }
+    data: event.data,
+  }))
+  return row.xid === after.xid ? events.filter(({ id }) => id > after.id) : events
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { acceptIntents } from '../../../src/pipeline/accept/accept-intents.ts'
 import { createCoalescer } from '../../../src/pipeline/accept/coalescer.ts'
-import { openPool } from '../../../src/platform/db.ts'
+import { openPool, statement } from '../../../src/platform/db.ts'
 import { createWorld, type World, waitingJobs } from '../../support/world.ts'
 
 let world: World
@@ -102,33 +102,14 @@ test('on either side of midnight two open transactions with one key still meet',
   const midnight = new Date(Date.now() - (Date.now() % 86_400_000))
   const [client, other] = [await world.api.connect(), await world.api.connect()]
   const ask = (on: typeof client, now: Date) =>
-    on.query<{ status: string }>('select status from carillon.accept_intents($1, $2)', [
-      JSON.stringify([
-        {
-          ord: 0,
-          tenant_id: world.tenant,
-          id: world.ids.intentId(),
-          kind: 'direct',
-          type: 't',
-          priority: 1,
-          source: 'graphql',
-          idempotency_key: 'turn',
-          recipients: 1,
-          payload: {},
-          told_id: world.ids.id(),
-          told: {},
-        },
-      ]),
-      now,
-    ])
+    acceptIntents(on, [world.intent({}, { idempotencyKey: 'turn' })], world.ids, now, 86_400_000)
   try {
-    for (const on of [client, other]) await on.query(`set carillon.tenant_id = '${world.tenant}'`)
     await client.query('begin')
     const first = await ask(client, new Date(midnight.getTime() - 60_000))
     const second = ask(other, new Date(midnight.getTime() + 60_000)) // waits for the first to commit
     await client.query('commit')
-    assert.equal(first.rows[0]?.status, 'accepted')
-    assert.equal((await second).rows[0]?.status, 'duplicate')
+    assert.equal(first.answers[0]?.status, 'accepted')
+    assert.equal((await second).answers[0]?.status, 'duplicate')
   } finally {
     client.release(true)
     other.release(true)
@@ -139,21 +120,27 @@ test('a batch with another tenant’s intent is refused whole, by Postgres', asy
   const client = await world.api.connect()
   try {
     await client.query(`set carillon.tenant_id = '${world.tenant}'`)
-    const row = {
-      ord: 0,
-      tenant_id: world.otherTenant,
-      id: world.ids.intentId(),
-      kind: 'direct',
-      type: 't',
-      priority: 1,
-      source: 'graphql',
-      recipients: 0,
-      payload: {},
-      told_id: world.ids.id(),
-      told: {},
-    }
+    const ofAnother = { ...statement('accept/accept_intents'), name: 'accept_as_is' }
+    const values = [world.tenant, new Date(), '1 day', false, `{${world.otherTenant}}`, `{${world.ids.intentId()}}`]
+    const columns = [
+      '{direct}',
+      '{t}',
+      '{1}',
+      '{}',
+      '{}',
+      '{}',
+      '{}',
+      '{}',
+      '{graphql}',
+      '{}',
+      '{}',
+      '{0}',
+      '{}',
+      '[{}]',
+      '[]',
+    ]
     await assert.rejects(
-      client.query('select * from carillon.accept_intents($1, now())', [JSON.stringify([row])]),
+      client.query({ ...ofAnother, values: [...values, ...columns] }),
       (error: { code?: string }) => error.code === '42501',
     )
   } finally {
@@ -171,7 +158,8 @@ test('a key that an open transaction holds keeps nobody else waiting', async () 
     onError: () => {},
   })
   const coalescer = createCoalescer({
-    accept: (intents) => acceptIntents(patient, intents, world.ids, world.clock.now(), 86_400_000),
+    accept: async (intents) =>
+      (await acceptIntents(patient, intents, world.ids, world.clock.now(), 86_400_000)).answers,
     onCommitted: () => {},
     flushMs: 1,
     flushRows: 100,

@@ -9,14 +9,15 @@ test('one result that Postgres refuses keeps no other unwritten', async () => {
   const flusher = createFlusher<number>({
     flushRows: 8,
     flushMs: 1,
+    maxInFlight: 1,
     retryDelaysMs: [1, 1],
-    async settle(results) {
+    async settle(_tenant, results) {
       if (results.includes(5)) throw refused()
       written.push(...results)
     },
   })
-  for (let result = 0; result < 8; result++) flusher.add(result)
-  await assert.rejects(flusher.drain(), /refused/)
+  const added = Array.from({ length: 8 }, (_, result) => flusher.add('a', result))
+  await assert.rejects(Promise.all(added), /refused/)
   assert.deepEqual(written.sort(), [0, 1, 2, 3, 4, 6, 7])
 })
 
@@ -25,12 +26,12 @@ test('a flush that fails for want of a database is tried again', async () => {
   const flusher = createFlusher<number>({
     flushRows: 8,
     flushMs: 1,
+    maxInFlight: 1,
     retryDelaysMs: [1, 1, 1],
     async settle() {
       if (++calls < 3) throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' })
     },
   })
-  flusher.add(1)
-  await flusher.drain()
+  await flusher.add('a', 1)
   assert.equal(calls, 3)
 })

@@ -5,9 +5,9 @@ import { deliveryId, notificationId } from '../../../src/domain/ids.ts'
 import type { Message } from '../../../src/domain/message.ts'
 import type { AttemptOutcome } from '../../../src/domain/outcome.ts'
 import { createSlots } from '../../../src/pipeline/send/send-all.ts'
-import { asTenants, beginOverSets, statement } from '../../../src/platform/db.ts'
+import { asTenants, statement } from '../../../src/platform/db.ts'
 import { replayDeadLetters } from '../../../src/store/dead-letters.ts'
-import { type DeliverDeps, deliver } from '../../../src/workers/deliver.ts'
+import { createSettling, type DeliverDeps, deliver } from '../../../src/workers/deliver.ts'
 import { createWorld, type World, waitingJobs } from '../../support/world.ts'
 
 let world: World
@@ -31,7 +31,6 @@ function worker(
     sent,
     pool: world.worker,
     clock: world.clock,
-    ids: world.ids,
     catalogue: world.planning.catalogue,
     send: {
       providers: new Map(
@@ -51,9 +50,14 @@ function worker(
       stopping: new AbortController().signal,
       cutOff: new AbortController().signal,
     },
-    settle: { policyOf: () => ({ delaysMs, jitter: 0 }), random: () => 0.5 },
-    flush: { rows: 10, ms: 1 },
-    onSettled: () => {},
+    settling: createSettling({
+      pool: world.worker,
+      clock: world.clock,
+      ids: world.ids,
+      settle: { policyOf: () => ({ delaysMs, jitter: 0 }), random: () => 0.5 },
+      flush: { rows: 10, ms: 1, maxInFlight: 2 },
+      onSettled: () => {},
+    }),
   }
 }
 
@@ -380,11 +384,16 @@ test('claiming and settling find deliveries by primary key, and never compare ev
   const array = `'{${ids.join()}}'`
   for (const [name, parameters] of [
     ['send/claim_deliveries', `'${world.tenant}', ${array}, ${bounds}, now(), true`],
-    ['settle/settle_attempts', `'${world.tenant}', '[]', ${bounds}, now(), ${array}, '[]'`],
+    [
+      'settle/settle_attempts',
+      `'${world.tenant}', now(), ${array}, ${bounds}, ${"'{}', ".repeat(15)} '${world.ids.batchId()}', '[]', 0`,
+    ],
   ] as const) {
     const client = await world.admin.connect()
     try {
-      await client.query(`set role carillon_worker; ${beginOverSets}; prepare planned as ${statement(name).text}`)
+      await client.query(
+        `set role carillon_worker; set enable_nestloop = off; prepare planned as ${statement(name).text}`,
+      )
       const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain execute planned (${parameters})`)
       const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
       assert.match(plan, /Index Scan using deliveries_\d+_pkey/, plan)

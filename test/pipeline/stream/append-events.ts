@@ -19,15 +19,12 @@ export const newNotification = () => notificationId(ids.intentId(), 1)
 export async function appendEvents(on: Queryable, events: readonly NewEvent[]): Promise<string[]> {
   const rows = events.map((event) => ({
     tenant_id: event.tenantId,
-    subject_id: event.subjectId,
-    id: ids.id(),
-    type: event.type ?? 'notification.email.sent',
-    data: event.data ?? {},
+    id: ids.batchId(),
+    events: [{ subject_id: event.subjectId, type: event.type ?? 'notification.email.sent', data: event.data ?? {} }],
   }))
   await on.query({
-    text: `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-      select r.tenant_id, r.subject_id, r.id, r.type, now(), r.data
-      from json_to_recordset($1::json) as r (tenant_id uuid, subject_id uuid, id uuid, type text, data jsonb)`,
+    text: `select carillon.append_events(r.tenant_id, r.id, now(), r.events)
+      from json_to_recordset($1::json) as r (tenant_id uuid, id uuid, events json)`,
     values: [JSON.stringify(rows)],
   })
   return rows.map((row) => row.id)

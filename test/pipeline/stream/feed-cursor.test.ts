@@ -67,12 +67,12 @@ test('retention keeps what an enabled lane has not passed on, and drops it once 
   const inAYear = new Date(Date.now() + 365 * 86_400_000)
   const keptBecause = async () => {
     const day = partition.slice(-8)
-    const text = `select carillon.drop_partition('status_events', to_date($1, 'YYYYMMDD'), $2) as because`
+    const text = `select carillon.drop_partition('status_log', to_date($1, 'YYYYMMDD'), $2) as because`
     return (await worker.query({ text, values: [day, inAYear] })).rows[0].because
   }
   const [id] = await appendEvents(owner, [{ tenantId: newTenant(), subjectId: newNotification() }])
   const { rows } = await owner.query({
-    text: 'select tableoid::regclass::text as partition, xid::text from carillon.status_events where id = $1',
+    text: 'select tableoid::regclass::text as partition, xid::text from carillon.status_log where id = $1',
     values: [id],
   })
   const partition = rows[0].partition.replace('carillon.', '')

@@ -88,11 +88,11 @@ test('nothing is lost or repeated with 16 writers and a transaction that stays o
 })
 
 test('an event whose id is months older than its commit is read like any other', async () => {
-  await owner.query(`select carillon.ensure_partitions('status_events', now() - interval '40 days', 0)`)
+  await owner.query(`select carillon.ensure_partitions('status_log', now() - interval '40 days', 0)`)
   const end = await endOfLog()
   await owner.query({
-    text: `insert into carillon.status_events (tenant_id, subject_id, id, type, at, data)
-      select $1, carillon.new_id(at), carillon.new_id(at), 'notification.email.sent', at, '{}'
+    text: `select carillon.append_events($1, carillon.new_intent_id(at), at,
+        json_build_array(json_build_object('subject_id', carillon.new_id(at), 'type', 'notification.email.sent', 'data', '{}'::json)))
       from (select now() - interval '40 days' as at) as old`,
     values: [newTenant()],
   })
@@ -128,8 +128,8 @@ test('a cursor past the end of the log is refused: the database was set back', a
 })
 
 for (const role of ['carillon_worker', 'carillon_api']) {
-  test(`the plan of ${role} is a Merge Append over status_events_feed of 90 partitions and sorts nothing`, async () => {
-    await owner.query(`select carillon.ensure_partitions('status_events', now() - interval '88 days', 90)`)
+  test(`the plan of ${role} is a Merge Append over status_log_feed of 90 partitions and sorts nothing`, async () => {
+    await owner.query(`select carillon.ensure_partitions('status_log', now() - interval '88 days', 90)`)
     const { name, text } = statement('stream/read_status_events')
     const plan = await inTransaction(database.pool(role), async (trx) => {
       await run(trx, statement('stream/read_horizon'), [])
@@ -138,16 +138,16 @@ for (const role of ['carillon_worker', 'carillon_api']) {
       return rows.map((row) => row['QUERY PLAN'])
     })
     const { rows } = await owner.query<{ indexes: number }>(
-      `select count(*)::int as indexes from pg_inherits where inhparent = 'carillon.status_events_feed'::regclass`,
+      `select count(*)::int as indexes from pg_inherits where inhparent = 'carillon.status_log_feed'::regclass`,
     )
     assert.ok(rows[0]!.indexes >= 90)
     assert.ok(plan.some((line) => /Merge Append/.test(line)))
     assert.equal(
-      plan.filter((line) => /Index Scan using status_events_\d{8}_xid_id_idx/.test(line)).length,
+      plan.filter((line) => /Index Scan using status_log_\d{8}_xid_id_idx/.test(line)).length,
       rows[0]!.indexes,
     )
     assert.equal(
-      plan.filter((line) => /Index Cond: .*ROW\(xid, id\) > .*pg_snapshot_xmin/.test(line)).length,
+      plan.filter((line) => /Index Cond: .*ROW\(xid, id\) >= .*pg_snapshot_xmin/.test(line)).length,
       rows[0]!.indexes,
     )
     assert.ok(!plan.some((line) => /\bSort\b(?! Key)|Seq Scan|Bitmap/.test(line)))

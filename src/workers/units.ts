@@ -1,0 +1,51 @@
+import type { ChunkJob, Unit } from '../queue/dispatcher.ts'
+import { mergeChunks, type WorkChunk } from './chunks.ts'
+import type { DeliveriesChunk } from './deliver.ts'
+import type { IntentsChunk } from './process-intents.ts'
+
+/** Fetched jobs as units of work, small ones of a tenant together. */
+export function fetchedUnits(
+  jobs: readonly ChunkJob[],
+  chunkSize: number,
+  work: (chunk: WorkChunk) => Promise<void>,
+): Unit[] {
+  return mergeChunks(jobs, chunkSize).map(({ chunk, jobs }) => ({
+    jobs,
+    size: chunk.ids.length,
+    work: () => work(chunk),
+  }))
+}
+
+/** Intents that this process has just accepted. While they wait, those of a tenant gather into one planning. */
+export function acceptedUnit(
+  chunk: Required<Pick<IntentsChunk, 'tenant_id' | 'ids' | 'intents'>>,
+  jobs: ChunkJob[],
+  chunkSize: number,
+  work: (chunk: IntentsChunk & { tries: 0 }) => Promise<void>,
+): Unit & { chunk: typeof chunk } {
+  return {
+    chunk,
+    jobs,
+    size: chunk.ids.length,
+    work: () => work({ ...chunk, tries: 0 }),
+    merge(next) {
+      const other = (next as Partial<ReturnType<typeof acceptedUnit>>).chunk
+      if (other?.tenant_id !== chunk.tenant_id || chunk.ids.length + other.ids.length > chunkSize) return undefined
+      const both = {
+        tenant_id: chunk.tenant_id,
+        ids: [...chunk.ids, ...other.ids],
+        intents: [...chunk.intents, ...other.intents],
+      }
+      return acceptedUnit(both, [...jobs, ...next.jobs], chunkSize, work)
+    },
+  }
+}
+
+/** Deliveries that this process has just planned, and claimed in planning. */
+export function plannedUnit(
+  planned: NonNullable<DeliveriesChunk['planned']>,
+  job: ChunkJob,
+  work: (chunk: DeliveriesChunk) => Promise<void>,
+): Unit {
+  return { jobs: [job], size: job.data.ids.length, work: () => work({ ...job.data, tries: 0, planned }) }
+}
