@@ -1,4 +1,4 @@
-import { withClient } from './seed.ts'
+import type pg from 'pg'
 import type { Totals } from './service/observer.ts'
 
 /** What the tables say at the end. */
@@ -37,8 +37,8 @@ from (select count(*)::int as deliveries,
              (count(*) filter (where type = 'notification.email.sent'))::int as "sentEvents"
       from carillon.status_events) e`
 
-export async function readLedger(databaseUrl: string): Promise<Ledger> {
-  return withClient(databaseUrl, async (client) => (await client.query<Ledger>(ledgerSql)).rows[0]!)
+export async function readLedger(client: pg.Client): Promise<Ledger> {
+  return (await client.query<Ledger & pg.QueryResultRow>(ledgerSql)).rows[0]!
 }
 
 export interface Claims {
