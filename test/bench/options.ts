@@ -1,6 +1,17 @@
 import { parseArgs } from 'node:util'
 
-export const scenarioNames = ['pipeline', 'accept', 'pg-boss', 'graphile-worker', 'copy-floor'] as const
+export const scenarioNames = [
+  'pipeline',
+  'held-snapshot',
+  'burst',
+  'fan-out',
+  'soak',
+  'fairness',
+  'accept',
+  'pg-boss',
+  'graphile-worker',
+  'copy-floor',
+] as const
 
 export type ScenarioName = (typeof scenarioNames)[number]
 

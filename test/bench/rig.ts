@@ -44,10 +44,11 @@ export interface Rig {
   tally(load: Pick<LoadReport, 'accepted' | 'unanswered' | 'firstFault'>): void
   /** Resolves when all that was accepted is settled, or patience is at an end; gives the time that took. */
   drain(patienceMs?: number): Promise<number>
+  untilSettled(notifications: number, patienceMs?: number): Promise<number>
   /** Waits for so many published events altogether; gives the time that took. */
   untilPublished(events: number): Promise<number>
   /** Holds everything against the tables, and stops the processes: faults, and what to tell. */
-  reconcile(): Promise<{ faults: string[]; told: Record<string, unknown> }>
+  reconcile(recipientsPerIntent?: number): Promise<{ faults: string[]; told: Record<string, unknown> }>
 }
 
 /** Starts everything on a fresh database, and takes it down again however the work ends. */
@@ -124,10 +125,12 @@ export async function withRig<T>(
           firstFault ??= load.firstFault
         },
         drain: (patience = patienceMs) => untilSaid(({ settled }) => settled >= told.accepted, patience),
+        untilSettled: (count, patience = patienceMs) => untilSaid(({ settled }) => settled >= count, patience),
         async untilPublished(events) {
           return kafka ? untilSaid(({ published }) => published >= events, patienceMs) : 0
         },
-        async reconcile() {
+        async reconcile(recipientsPerIntent = 1) {
+          context.progress.begin(`${name}: reconciling`)
           const recorded = await readLedger(client)
           const drainMs = kafka
             ? await untilSaid(({ published }) => published >= recorded.events, patienceMs)
@@ -139,7 +142,7 @@ export async function withRig<T>(
             published: last.published,
             failures: last.relayFailures,
           }
-          const faults = reconcile(ledger, { ...told, service: last, feed })
+          const faults = reconcile(ledger, { ...told, recipientsPerIntent, service: last, feed })
           if (firstFault) faults.push(`a request failed: ${firstFault}`)
           const ok = faults.length === 0
           for (const { child } of children) {

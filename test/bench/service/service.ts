@@ -44,6 +44,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'error',
     KAFKA_BROKERS: kafka?.brokers.join(','),
     KAFKA_TOPIC_PREFIX: kafka?.topicPrefix,
+    // Sends that take half a minute are cut off when we are done, and not waited for.
+    ...(options.smsLatencyMs && { SHUTDOWN_TIMEOUT: '1s' }),
   }
   const config = readConfig({ ...process.env, ...own })
   const observer = createObserver()
