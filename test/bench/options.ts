@@ -40,7 +40,7 @@ Scenarios: ${scenarioNames.join(', ')}. None named: all of them, in this order.
 
   --quick              one round of short phases; the whole run takes less than three minutes
   --rate N             notifications a second in the open-loop phases (5000)
-  --seconds N          length of one measured phase (8 with --quick, else 20)
+  --seconds N          length of one measured phase (5 with --quick, else 20)
   --rounds N           repetitions of each measurement (1 with --quick, else 3)
   --request-size N     notifications in one request of the open-loop phase (20)
   --database-url URL   a Postgres superuser or owner instead of the embedded one; databases are made there, and dropped
@@ -79,7 +79,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | 'help' {
     quick,
     jsonFile: values.json,
     rate: wholeNumber('--rate', values.rate, 5_000, 1_000_000),
-    seconds: wholeNumber('--seconds', values.seconds, quick ? 8 : 20, 864_000),
+    seconds: wholeNumber('--seconds', values.seconds, quick ? 5 : 20, 864_000),
     rounds: wholeNumber('--rounds', values.rounds, quick ? 1 : 3, 25),
     requestSize: wholeNumber('--request-size', values['request-size'], 20, 1_000),
     databaseUrl: values['database-url'],

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Costs, describeCosts, type Meter } from '../costs.ts'
 import type { LoadReport } from '../load/generator.ts'
-import { closedPhase } from '../phases.ts'
+import { closedPhase, isSustained } from '../phases.ts'
 import { eventsPerNotification, type Rig, withRig } from '../rig.ts'
 import type { ScenarioContext, ScenarioResult } from '../scenario.ts'
 import type { PhaseReport } from '../service/observer.ts'
@@ -56,14 +56,28 @@ export async function soak(context: ScenarioContext): Promise<ScenarioResult> {
     }
     const load = await running
     rig.tally(load)
+    const atEnd = await rig.counts()
     const drainMs = await rig.drain()
     const last = await rig.counts()
     await rig.untilPublished(last.settled * eventsPerNotification)
     const costs = await whole.read(last.settled - first.settled)
     const { faults, told } = await rig.reconcile()
     progress.note(`  soak: ${describeCosts(costs)}`)
-    return { ...summary(stretches, load, drainMs, costs), rate, seconds, ...told, faults }
+    const relayLagMs = (relayLagEvents(rig, atEnd) / (rate * eventsPerNotification)) * 1_000
+    const sustained = isSustained(seconds, drainMs, relayLagMs)
+    const left = { sustained, drainMs: Math.round(drainMs), relayLagMs: Math.round(relayLagMs) }
+    return { ...summary(stretches, load, left, costs), rate, seconds, ...told, faults }
   })
+}
+
+const relayLagEvents = (rig: Rig, { settled, published }: ServiceCounts): number =>
+  rig.hasRelay ? Math.max(0, settled * eventsPerNotification - published) : 0
+
+/** What was left when the load ended. */
+interface Left {
+  sustained: boolean
+  drainMs: number
+  relayLagMs: number
 }
 
 interface Between {
@@ -83,7 +97,7 @@ async function readStretch(rig: Rig, phase: number, between: Between): Promise<S
     atSeconds: Math.round((now.atMs - first.atMs) / 1_000),
     perSecond: perSecond(now.settled - before.settled, now.atMs - before.atMs),
     waiting: Math.max(0, due - (now.settled - first.settled)),
-    relayLagEvents: rig.hasRelay ? Math.max(0, now.settled * eventsPerNotification - now.published) : 0,
+    relayLagEvents: relayLagEvents(rig, now),
     start,
     end,
     deadTuples: await readDeadTuples(rig.client),
@@ -105,11 +119,10 @@ const describeStretch = (stretch: Stretch): string =>
   ].join(', ')
 
 /** Percentiles are those of the median stretch: a long run keeps no sample longer than a stretch. */
-function summary(stretches: readonly Stretch[], load: LoadReport, drainMs: number, costs: Costs): ScenarioResult {
+function summary(stretches: readonly Stretch[], load: LoadReport, left: Left, costs: Costs): ScenarioResult {
   const median = (of: (stretch: Stretch) => number) => tenths(medianOf(stretches.map(of)))
   const most = (of: (stretch: Stretch) => number) => Math.max(...stretches.map(of))
   const worstStartP99Ms = most(({ start }) => start.p99Ms)
-  const sustained = drainMs < 1_000
   return {
     unit: 'notifications',
     perSecond: Math.round(median((stretch) => stretch.perSecond)),
@@ -120,8 +133,7 @@ function summary(stretches: readonly Stretch[], load: LoadReport, drainMs: numbe
     startP95Ms: median(({ start }) => start.p95Ms),
     startP99Ms: median(({ start }) => start.p99Ms),
     worstStartP99Ms,
-    sustained,
-    drainMs: Math.round(drainMs),
+    ...left,
     refusals: load.refusals,
     generatorLagMs: tenths(load.generatorLagMs),
     mostDeadTuples: most(({ deadTuples }) => deadTuples),
@@ -129,7 +141,7 @@ function summary(stretches: readonly Stretch[], load: LoadReport, drainMs: numbe
     costs,
     stretches,
     remark: [
-      `${sustained ? 'kept up' : 'NOT SUSTAINED'}; of the median stretch, the worst start P99 ${worstStartP99Ms} ms`,
+      `${left.sustained ? 'kept up' : 'NOT SUSTAINED'}; of the median stretch, the worst start P99 ${worstStartP99Ms} ms`,
       `WAL ${costs.walBytes} B and ${costs.commits} commits each`,
     ].join('; '),
   }

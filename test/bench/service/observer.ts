@@ -18,7 +18,7 @@ export interface Totals {
   providerCalls: number
   /** Deliveries that a provider was called for more than once. */
   repeatedCalls: number
-  /** Calls with a message that does not say what its template and data should make of it. */
+  /** Calls with a message that does not say what its template and data should make of it; of each 16th the body too. */
   misrendered: number
   settled: number
 }
@@ -40,6 +40,9 @@ interface PhaseSamples {
   endMs: Samples
   starts: Starts
 }
+
+/** Reading a body means joining its pieces, which is dearer than all else here: only each so many is looked at. */
+const bodyEvery = 16
 
 export function createObserver(): Observer {
   const phases = new Map<number, PhaseSamples>()
@@ -74,13 +77,14 @@ export function createObserver(): Observer {
     }
     totals.providerCalls++
     if (message.attempt > 1 || underWay.has(message.deliveryId)) totals.repeatedCalls++
-    if (!isRendered(data.order, message)) totals.misrendered++
+    const isSample = totals.providerCalls % bodyEvery === 1
+    if (!isAddressed(data.order, message) || (isSample && !isRendered(data.order, message))) totals.misrendered++
     underWay.set(message.deliveryId, data)
   }
 
-  function hearSettled(rows: readonly { id: string }[]): void {
+  function hearSettled(ids: readonly string[]): void {
     const now = monotonicMs()
-    for (const { id } of rows) {
+    for (const id of ids) {
       const delivery = underWay.get(id)
       if (!delivery) continue
       underWay.delete(id)
@@ -113,11 +117,10 @@ export function createObserver(): Observer {
   }
 }
 
-function isRendered(order: string, { channel, subject = '', body = '', bodyHtml = '' }: Message): boolean {
+const isAddressed = (order: string, { channel, subject }: Message): boolean =>
+  channel !== 'email' || subject === `Your order ${order} is on its way`
+
+function isRendered(order: string, { channel, body = '', bodyHtml = '' }: Message): boolean {
   if (channel !== 'email') return body.startsWith(`Your order ${order} is on its way`)
-  return (
-    subject === `Your order ${order} is on its way` &&
-    body.includes(`order ${order} has left`) &&
-    bodyHtml.includes('<li>2 &times; clapper</li>')
-  )
+  return body.includes(`order ${order} has left`) && bodyHtml.includes('<li>2 &times; clapper</li>')
 }
