@@ -38,6 +38,7 @@ export async function startMeter(client: pg.Client, roles: ReadonlyMap<number, P
         (Number(most) - Number(least)) / Math.max(1, notifications)
       const cpuMicros: Costs['cpuMicros'] = {}
       for (const [part, ticks] of after.cpu) {
+        if (ticks === before.cpu.get(part)) continue // it had nothing to do
         const micros = each(ticks, before.cpu.get(part) ?? 0) * tickMs * 1_000
         cpuMicros[part] = tenths(micros)
         cpuMicros.all = tenths((cpuMicros.all ?? 0) + micros)

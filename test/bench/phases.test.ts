@@ -27,10 +27,18 @@ test('where no rate holds, none is found', async () => {
   assert.equal(best, undefined)
 })
 
-test('a rate is sustained by what it leaves behind, measured by the length of its phase', () => {
-  assert.deepEqual([isSustained(3, 250, 250), isSustained(3, 350, 0), isSustained(3, 0, 350)], [true, false, false])
-  assert.deepEqual(
-    [isSustained(60, 900, 1_900), isSustained(60, 1_100, 0), isSustained(60, 0, 2_100)],
-    [true, false, false],
-  )
-})
+const left = (drainMs: number, relayLagMs: number, refusals = 0) => ({ drainMs, relayLagMs, refusals })
+
+for (const [seconds, behind, expected] of [
+  [3, left(250, 250), true],
+  [3, left(350, 0), false],
+  [3, left(0, 350), false],
+  [3, left(0, 0, 1), false],
+  [60, left(900, 1_900), true],
+  [60, left(1_100, 0), false],
+  [60, left(0, 2_100), false],
+] as const) {
+  test(`after ${seconds} s, ${JSON.stringify(behind)} left is ${expected ? '' : 'not '}sustained`, () => {
+    assert.equal(isSustained(seconds, behind), expected)
+  })
+}

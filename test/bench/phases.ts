@@ -4,6 +4,7 @@ import type { Costs } from './costs.ts'
 import type { LoadReport } from './load/generator.ts'
 import { eventsPerNotification, type Rig } from './rig.ts'
 import type { PhaseReport } from './service/observer.ts'
+import type { ServiceCounts } from './service/service-process.ts'
 import { monotonicMs, perSecond, tenths } from './statistics.ts'
 
 /** What the first second of a phase shows is the filling of the pipeline, and not its rate. */
@@ -33,15 +34,27 @@ export interface ClosedPhase extends PhaseReport {
   costs: Costs
 }
 
+/** What a load left when it ended, and how often it was sent away. */
+export interface LeftBehind {
+  drainMs: number
+  relayLagMs: number
+  refusals: number
+}
+
 /**
  * Whether a rate is one that can go on: what was left at the end of the phase, of work and of events to publish, is
  * less than a tenth of the phase, and less than 1 s of work and 2 s of events. In a short phase a tenth may be less than
- * the pipeline's own length; 300 ms are always granted.
+ * the pipeline's own length; 300 ms are always granted. A rate that was refused is not sustained.
  */
-export function isSustained(seconds: number, drainMs: number, relayLagMs: number): boolean {
+export function isSustained(seconds: number, { drainMs, relayLagMs, refusals }: LeftBehind): boolean {
+  if (refusals > 0) return false
   const tenthMs = Math.max(300, seconds * 100)
   return drainMs < Math.min(1_000, tenthMs) && relayLagMs < Math.min(2_000, tenthMs)
 }
+
+/** Events of settled notifications that are not published yet. */
+export const relayLagEvents = (rig: Rig, { settled, published }: ServiceCounts): number =>
+  rig.hasRelay ? Math.max(0, settled * eventsPerNotification - published) : 0
 
 /** An open loop, whether the service keeps up or not; resolves when everything is settled and published. */
 export async function openPhase(
@@ -55,14 +68,13 @@ export async function openPhase(
   const load = await generator.call<LoadReport>('open', { phase, seconds, rate, requestSize })
   rig.tally(load)
   const atEnd = await rig.counts()
-  const unpublished = rig.hasRelay ? atEnd.settled * eventsPerNotification - atEnd.published : 0
-  const relayLagMs = Math.max(0, (unpublished / (rate * eventsPerNotification)) * 1_000)
+  const relayLagMs = (relayLagEvents(rig, atEnd) / (rate * eventsPerNotification)) * 1_000
   const drainMs = await rig.drain()
   const { settled } = await rig.counts()
   await rig.untilPublished(settled * eventsPerNotification)
   const costs = await meter.read(settled - before.settled)
   const report = await rig.service.call<PhaseReport>('phase', { phase })
-  const sustained = isSustained(seconds, drainMs, relayLagMs)
+  const sustained = isSustained(seconds, { drainMs, relayLagMs, refusals: load.refusals })
   return { ...report, phase, rate, load, drainMs, relayLagMs, sustained, costs }
 }
 
@@ -95,7 +107,7 @@ export async function closedPhase(rig: Rig, generator: Child, shape: ClosedShape
     phase,
     perSecond: perSecond(to.settled - from.settled, ms),
     serviceCores: tenths((to.cpuMs - from.cpuMs) / ms),
-    relayLagEvents: rig.hasRelay ? Math.max(0, to.settled * eventsPerNotification - to.published) : 0,
+    relayLagEvents: relayLagEvents(rig, to),
     relayDrainMs: Math.round(monotonicMs() - beganMs),
     load,
     costs,

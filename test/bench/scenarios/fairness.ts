@@ -24,8 +24,9 @@ interface Round {
   alone: Start
   busy: Start
   waiting: Start
-  /** Of the loud tenant's, when the measurement of the quiet one ended. */
-  stillWaiting: number
+  /** Of the loud tenant's, when the measurement of the quiet one began and ended. */
+  waitingFrom: number
+  waitingTo: number
 }
 
 /** What one tenant waits because another has much to send, and one channel because another's provider is slow. */
@@ -57,12 +58,14 @@ export async function fairness(context: ScenarioContext): Promise<ScenarioResult
       await rig.drain()
       begin(`beside a tenant with ${backlog} waiting`, round)
       const fill = { requestSize: 1_000, callers: 4, window: Number.MAX_SAFE_INTEGER, seconds: 60, total: backlog }
+      const empty = await rig.counts()
       const { accepted } = await load(rig, loud, 'closed', fill)
       const before = await rig.counts()
       const waiting = await measureQuiet(rig, quiet, seconds)
-      const settledMeanwhile = (await rig.counts()).settled - before.settled
-      const stillWaiting = Math.max(0, accepted + quietLoad.rate * seconds - settledMeanwhile)
-      rounds.push({ alone, busy, waiting, stillWaiting })
+      const after = await rig.counts()
+      const waitingFrom = accepted - (before.settled - empty.settled)
+      const waitingTo = Math.max(0, waitingFrom + quietLoad.rate * seconds - (after.settled - before.settled))
+      rounds.push({ alone, busy, waiting, waitingFrom, waitingTo })
       await rig.drain(patienceMs)
     }
 
@@ -122,6 +125,10 @@ function summary(rounds: readonly Round[], slow: readonly Start[], backlog: numb
     tenantMovedPercentOfBusy: moved(waiting, busy),
     channelMovedPercent: moved(slowChannel, alone),
   }
+  const left = {
+    waitingFrom: medianOf(rounds.map(({ waitingFrom }) => waitingFrom)),
+    waitingTo: medianOf(rounds.map(({ waitingTo }) => waitingTo)),
+  }
   return {
     unit: 'notifications',
     perSecond: quietLoad.rate,
@@ -131,10 +138,10 @@ function summary(rounds: readonly Round[], slow: readonly Start[], backlog: numb
     ...figures,
     start: { alone, busy, waiting, slowChannel },
     backlog,
-    stillWaiting: medianOf(rounds.map(({ stillWaiting }) => stillWaiting)),
+    ...left,
     remark: [
       `start P99 alone ${alone.p99Ms} ms`,
-      `beside a tenant with ${backlog} waiting ${waiting.p99Ms} ms (${signed(figures.tenantMovedPercent)} %)`,
+      `beside a tenant with ${left.waitingFrom} waiting (${left.waitingTo} at the end) ${waiting.p99Ms} ms (${signed(figures.tenantMovedPercent)} %)`,
       `beside one that is only busy ${busy.p99Ms} ms`,
       `beside a provider of 30 s a call ${slowChannel.p99Ms} ms (${signed(figures.channelMovedPercent)} %)`,
     ].join('; '),

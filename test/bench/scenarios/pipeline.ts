@@ -110,6 +110,7 @@ export function latencies(open: readonly OpenPhase[]) {
     startP99Ms: median(open, ({ start }) => start.p99Ms),
     acceptP50Ms: median(open, ({ load }) => load.answer.p50Ms),
     acceptP99Ms: median(open, ({ load }) => load.answer.p99Ms),
+    refusals: open.reduce((sum, { load }) => sum + load.refusals, 0),
     generatorLagMs: tenths(Math.max(...open.map(({ load }) => load.generatorLagMs))),
   }
 }
@@ -144,9 +145,10 @@ function summary({ options, kafka }: ScenarioContext, measured: Measured): Scena
     spread: spreadIfMany(sustained.length, spread),
     ...atRate,
     tried: sustained.flatMap(({ tried }) =>
-      tried.map(({ rate, drainMs, relayLagMs, sustained, start }) => ({
+      tried.map(({ rate, drainMs, relayLagMs, sustained, start, load }) => ({
         rate,
         sustained,
+        refusals: load.refusals,
         drainMs: Math.round(drainMs),
         relayLagMs: Math.round(relayLagMs),
         startP99Ms: start.p99Ms,

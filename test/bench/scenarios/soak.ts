@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Costs, describeCosts, type Meter } from '../costs.ts'
 import type { LoadReport } from '../load/generator.ts'
-import { closedPhase, isSustained } from '../phases.ts'
+import { closedPhase, isSustained, type LeftBehind, relayLagEvents } from '../phases.ts'
 import { eventsPerNotification, type Rig, withRig } from '../rig.ts'
 import type { ScenarioContext, ScenarioResult } from '../scenario.ts'
 import type { PhaseReport } from '../service/observer.ts'
@@ -64,20 +64,11 @@ export async function soak(context: ScenarioContext): Promise<ScenarioResult> {
     const { faults, told } = await rig.reconcile()
     progress.note(`  soak: ${describeCosts(costs)}`)
     const relayLagMs = (relayLagEvents(rig, atEnd) / (rate * eventsPerNotification)) * 1_000
-    const sustained = isSustained(seconds, drainMs, relayLagMs)
-    const left = { sustained, drainMs: Math.round(drainMs), relayLagMs: Math.round(relayLagMs) }
-    return { ...summary(stretches, load, left, costs), rate, seconds, ...told, faults }
+    const left = { drainMs: Math.round(drainMs), relayLagMs: Math.round(relayLagMs), refusals: load.refusals }
+    const sustained = isSustained(seconds, left)
+    const generatorLagMs = tenths(load.generatorLagMs)
+    return { ...summary(stretches, { ...left, sustained }, costs), generatorLagMs, rate, seconds, ...told, faults }
   })
-}
-
-const relayLagEvents = (rig: Rig, { settled, published }: ServiceCounts): number =>
-  rig.hasRelay ? Math.max(0, settled * eventsPerNotification - published) : 0
-
-/** What was left when the load ended. */
-interface Left {
-  sustained: boolean
-  drainMs: number
-  relayLagMs: number
 }
 
 interface Between {
@@ -119,7 +110,11 @@ const describeStretch = (stretch: Stretch): string =>
   ].join(', ')
 
 /** Percentiles are those of the median stretch: a long run keeps no sample longer than a stretch. */
-function summary(stretches: readonly Stretch[], load: LoadReport, left: Left, costs: Costs): ScenarioResult {
+function summary(
+  stretches: readonly Stretch[],
+  left: LeftBehind & { sustained: boolean },
+  costs: Costs,
+): ScenarioResult {
   const median = (of: (stretch: Stretch) => number) => tenths(medianOf(stretches.map(of)))
   const most = (of: (stretch: Stretch) => number) => Math.max(...stretches.map(of))
   const worstStartP99Ms = most(({ start }) => start.p99Ms)
@@ -134,8 +129,6 @@ function summary(stretches: readonly Stretch[], load: LoadReport, left: Left, co
     startP99Ms: median(({ start }) => start.p99Ms),
     worstStartP99Ms,
     ...left,
-    refusals: load.refusals,
-    generatorLagMs: tenths(load.generatorLagMs),
     mostDeadTuples: most(({ deadTuples }) => deadTuples),
     mostRelayLagEvents: most(({ relayLagEvents }) => relayLagEvents),
     costs,
