@@ -8,19 +8,32 @@ import { createProgress, type Progress } from './progress.ts'
 import { describeSetting, type Report, ratiosOf, table } from './report.ts'
 import type { Scenario } from './scenario.ts'
 import { accept } from './scenarios/accept.ts'
+import { burst } from './scenarios/burst.ts'
 import { copyFloor } from './scenarios/copy-floor.ts'
+import { fairness } from './scenarios/fairness.ts'
+import { fanOut } from './scenarios/fan-out.ts'
 import { graphileWorker } from './scenarios/graphile-worker.ts'
+import { heldSnapshot } from './scenarios/held-snapshot.ts'
 import { pgBoss } from './scenarios/pg-boss.ts'
 import { pipeline } from './scenarios/pipeline.ts'
+import { soak } from './scenarios/soak.ts'
 import { openBroker, openDatabaseServer } from './servers.ts'
 
 const scenarios: Record<ScenarioName, Scenario> = {
   pipeline,
+  'held-snapshot': heldSnapshot,
+  burst,
+  'fan-out': fanOut,
+  soak,
+  fairness,
   accept,
   'pg-boss': pgBoss,
   'graphile-worker': graphileWorker,
   'copy-floor': copyFloor,
 }
+
+/** With the relay on. The broker stays up from one to the next, and the others do not share the machine with it. */
+const withBroker: readonly ScenarioName[] = ['pipeline', 'held-snapshot', 'burst', 'fan-out', 'soak', 'fairness']
 
 const packages = ['pg', 'pg-boss', 'graphile-worker', 'kafkajs', 'undici', 'kysely', 'eta']
 
@@ -63,18 +76,20 @@ async function run(options: BenchOptions, progress: Progress, interrupted: Promi
     }
     const done: Report['scenarios'] = {}
     const faults: string[] = []
-    for (const name of options.scenarios) {
+    for (const [index, name] of options.scenarios.entries()) {
       globalThis.gc?.()
       const context = { options, server, kafka: options.kafka ? broker.kafka : undefined, progress }
       const otherLoad = watchOtherLoad()
       const result = await Promise.race([scenarios[name](context), interrupted])
       if (server.kind === 'embedded') result.othersCores = otherLoad()
-      await broker.stop()
+      const next = options.scenarios[index + 1]
+      if (!next || !withBroker.includes(next)) await broker.stop()
       done[name] = result
       progress.note(`${name}: ${result.perSecond} ${result.unit}/s (${result.remark})`)
       faults.push(...(result.faults ?? []).map((fault) => `${name}: ${fault}`))
     }
-    if (options.scenarios.includes('pipeline')) versions.kafka = `broker: ${broker.kind() ?? 'none'}`
+    if (options.scenarios.some((name) => withBroker.includes(name)))
+      versions.kafka = `broker: ${broker.kind() ?? 'none'}`
     progress.end()
     const ratios = ratiosOf(done)
     const tookSeconds = Math.round((performance.now() - beganMs) / 1000)

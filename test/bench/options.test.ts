@@ -6,7 +6,7 @@ test('no name means every scenario, and names keep the order of the run', () => 
   const all = readOptions(['--quick'])
   const two = readOptions(['copy-floor', 'pipeline', '--no-kafka', '--rate', '3000'])
   assert.ok(all !== 'help' && two !== 'help')
-  assert.deepEqual([all.scenarios, all.rate, all.rounds], [scenarioNames, 2_000, 1])
+  assert.deepEqual([all.scenarios, all.rate, all.rounds], [scenarioNames, 5_000, 1])
   assert.deepEqual([two.scenarios, two.rate, two.kafka, two.rounds], [['pipeline', 'copy-floor'], 3_000, false, 3])
 })
 

@@ -1,6 +1,17 @@
 import { parseArgs } from 'node:util'
 
-export const scenarioNames = ['pipeline', 'accept', 'pg-boss', 'graphile-worker', 'copy-floor'] as const
+export const scenarioNames = [
+  'pipeline',
+  'held-snapshot',
+  'burst',
+  'fan-out',
+  'soak',
+  'fairness',
+  'accept',
+  'pg-boss',
+  'graphile-worker',
+  'copy-floor',
+] as const
 
 export type ScenarioName = (typeof scenarioNames)[number]
 
@@ -19,6 +30,8 @@ export interface BenchOptions {
   databaseUrl?: string
   kafka: boolean
   transport: 'direct' | 'graphql'
+  /** Of pipeline: in-process, or a server behind HTTP. */
+  provider: 'sink' | 'http'
 }
 
 export const usage = `npm run bench -- [scenario …] [options]
@@ -26,13 +39,14 @@ export const usage = `npm run bench -- [scenario …] [options]
 Scenarios: ${scenarioNames.join(', ')}. None named: all of them, in this order.
 
   --quick              one round of short phases; the whole run takes less than three minutes
-  --rate N             notifications a second in the open-loop phase of pipeline (2000 with --quick, else 5000)
-  --seconds N          length of one measured phase (8 with --quick, else 20)
+  --rate N             notifications a second in the open-loop phases (5000)
+  --seconds N          length of one measured phase (5 with --quick, else 20)
   --rounds N           repetitions of each measurement (1 with --quick, else 3)
   --request-size N     notifications in one request of the open-loop phase (20)
   --database-url URL   a Postgres superuser or owner instead of the embedded one; databases are made there, and dropped
   --no-kafka           leaves the broker and the relay out of pipeline, and says so
   --transport NAME     how the load reaches pipeline: graphql, or direct, which leaves GraphQL out (graphql)
+  --provider NAME      what pipeline sends to: sink, in-process, or http (sink)
   --json FILE          also writes everything to FILE
   --help`
 
@@ -52,23 +66,26 @@ export function readOptions(argv: readonly string[]): BenchOptions | 'help' {
       'database-url': { type: 'string' },
       kafka: { type: 'boolean', default: true },
       transport: { type: 'string', default: 'graphql' },
+      provider: { type: 'string', default: 'sink' },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return 'help'
-  const { quick, transport } = values
+  const { quick, transport, provider } = values
   if (transport !== 'direct' && transport !== 'graphql') throw new RangeError('--transport is direct or graphql')
+  if (provider !== 'sink' && provider !== 'http') throw new RangeError('--provider is sink or http')
   return {
     scenarios: positionals.length === 0 ? scenarioNames : scenarioNames.filter((name) => named(positionals).has(name)),
     quick,
     jsonFile: values.json,
-    rate: wholeNumber('--rate', values.rate, quick ? 2_000 : 5_000, 1_000_000),
-    seconds: wholeNumber('--seconds', values.seconds, quick ? 8 : 20, 600),
+    rate: wholeNumber('--rate', values.rate, 5_000, 1_000_000),
+    seconds: wholeNumber('--seconds', values.seconds, quick ? 5 : 20, 864_000),
     rounds: wholeNumber('--rounds', values.rounds, quick ? 1 : 3, 25),
     requestSize: wholeNumber('--request-size', values['request-size'], 20, 1_000),
     databaseUrl: values['database-url'],
     kafka: values.kafka,
     transport,
+    provider,
   }
 }
 

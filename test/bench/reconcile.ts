@@ -1,4 +1,4 @@
-import { withClient } from './seed.ts'
+import type pg from 'pg'
 import type { Totals } from './service/observer.ts'
 
 /** What the tables say at the end. */
@@ -37,8 +37,8 @@ from (select count(*)::int as deliveries,
              (count(*) filter (where type = 'notification.email.sent'))::int as "sentEvents"
       from carillon.status_events) e`
 
-export async function readLedger(databaseUrl: string): Promise<Ledger> {
-  return withClient(databaseUrl, async (client) => (await client.query<Ledger>(ledgerSql)).rows[0]!)
+export async function readLedger(client: pg.Client): Promise<Ledger> {
+  return (await client.query<Ledger & pg.QueryResultRow>(ledgerSql)).rows[0]!
 }
 
 export interface Claims {
@@ -46,6 +46,8 @@ export interface Claims {
   accepted: number
   /** Notifications in requests whose fate the generator does not know. */
   unanswered: number
+  /** Default 1. */
+  recipientsPerIntent?: number
   service: Totals
   /** Messages in the broker's topics, and what the relay says it has published; absent without a broker. */
   feed?: { messages: number; published: number; failures: Record<string, number> }
@@ -58,7 +60,8 @@ export interface Claims {
 export function reconcile(ledger: Ledger, claims: Claims): string[] {
   const { accepted, service, feed } = claims
   const ended = ledger.sent + ledger.failed
-  const unplanned = ledger.intents - ledger.notifications
+  const wanted = ledger.intents * (claims.recipientsPerIntent ?? 1)
+  const unplanned = wanted - ledger.notifications
   const faults: string[] = []
   const expect = (what: string, found: number, wanted: number) => {
     if (found !== wanted) faults.push(`${what}: ${found}, and it should be ${wanted}`)
@@ -66,7 +69,7 @@ export function reconcile(ledger: Ledger, claims: Claims): string[] {
   if (ledger.intents < accepted || ledger.intents > accepted + claims.unanswered) {
     faults.push(`intents: ${ledger.intents}, and ${accepted} were accepted (${claims.unanswered} unanswered)`)
   }
-  expect('settled + pending + unplanned', ended + ledger.pending + unplanned, ledger.intents)
+  expect('settled + pending + unplanned', ended + ledger.pending + unplanned, wanted)
   expect('deliveries', ledger.deliveries, ledger.notifications)
   // A call whose outcome is not on disk yet belongs to a delivery that is still pending.
   expect('attempts on record', ledger.attempts, ledger.pending === 0 ? service.providerCalls : service.settled)

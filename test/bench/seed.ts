@@ -3,24 +3,19 @@ import pg from 'pg'
 import { createApiKey } from '../../src/store/api-keys.ts'
 import { benchTemplate, benchTenant, templateParts } from './load/load-item.ts'
 
-/** The tenant and the template that the load names, and a key to send with. */
-export async function seed(databaseUrl: string): Promise<{ apiKey: string }> {
+/** A tenant with the template that the load names, and a key to send with. */
+export async function seed(databaseUrl: string, tenantId: string = benchTenant): Promise<{ apiKey: string }> {
   return withClient(databaseUrl, async (client) => {
     await client.query('insert into carillon.tenants (id, name, created_at) values ($1, $2, now())', [
-      benchTenant,
+      tenantId,
       'bench',
     ])
     await client.query(
       `insert into carillon.templates (tenant_id, id, name, version, channels, created_at, updated_at)
        values ($1, $2, $3, '1', $4, now(), now())`,
-      [benchTenant, randomUUID(), benchTemplate, JSON.stringify(templateParts)],
+      [tenantId, randomUUID(), benchTemplate, JSON.stringify(templateParts)],
     )
-    const { key } = await createApiKey(client, {
-      tenantId: benchTenant,
-      name: 'bench',
-      scopes: ['send'],
-      now: new Date(),
-    })
+    const { key } = await createApiKey(client, { tenantId, name: 'bench', scopes: ['send'], now: new Date() })
     return { apiKey: key }
   })
 }

@@ -1,48 +1,62 @@
 import { Pool } from 'undici'
-import { benchTemplate, dataOf, keyOf, recipientOf, typeOf } from './load-item.ts'
-import type { Transport, TransportTarget } from './transport.ts'
+import { createInputWriter } from './input-text.ts'
+import type { LoadProfile } from './load-item.ts'
+import { type LoadAnswer, RefusedError, type Transport, type TransportTarget } from './transport.ts'
 
-const mutation = `mutation Load($inputs: [SendNotificationInput!]!) {
+const bulk = `mutation Load($inputs: [SendNotificationInput!]!) {
   sendNotifications(inputs: $inputs) { intentId status error { code } }
 }`
+const single = `mutation Load($input: SendNotificationInput!) { sendNotification(input: $input) { id status } }`
 
 interface Answer {
-  data?: { sendNotifications: { status: 'ACCEPTED' | 'DUPLICATE' | 'REJECTED' }[] }
+  data?: {
+    sendNotifications?: { status: 'ACCEPTED' | 'DUPLICATE' | 'REJECTED' }[]
+    sendNotification?: { id: string; status: string }
+  }
   errors?: { message: string; extensions?: { code?: string } }[]
 }
 
-/** The public way: one bulk `sendNotifications` a request. */
-export function createGraphqlTransport({ url, apiKey }: TransportTarget): Transport {
+/** The public way: bulk `sendNotifications`, or `sendNotification` where the kind is `single`. */
+export function createGraphqlTransport({ url, apiKey, kind }: TransportTarget, profile: LoadProfile): Transport {
   const { origin, pathname } = new URL(url)
-  const pool = new Pool(origin, { connections: 64, pipelining: 1 })
+  const pool = new Pool(origin, { connections: 128, pipelining: 1 })
   const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json' }
   if (apiKey) headers.authorization = `Bearer ${apiKey}`
+  const write = createInputWriter(profile)
+  const variable = kind === 'single' ? '"input":' : '"inputs":['
+  const head = `{"query":${JSON.stringify(kind === 'single' ? single : bulk)},"variables":{${variable}`
+  const tail = kind === 'single' ? '}}' : ']}}'
   return {
-    async send(items) {
-      const inputs = items.map((item) => ({
-        idempotencyKey: keyOf(item),
-        type: typeOf(),
-        recipient: { type: 'USER', ...recipientOf(item) },
-        channels: ['EMAIL'],
-        category: 'transactional',
-        template: benchTemplate,
-        data: dataOf(item),
-      }))
-      const { statusCode, body } = await pool.request({
-        method: 'POST',
-        path: pathname,
-        headers,
-        body: JSON.stringify({ query: mutation, variables: { inputs } }),
-      })
-      const text = await body.text()
-      if (statusCode !== 200) throw new Error(`GraphQL answered ${statusCode}: ${text.slice(0, 300)}`)
-      const answer = JSON.parse(text) as Answer
-      const [fault] = answer.errors ?? []
-      if (fault || !answer.data) throw new Error(`GraphQL answered ${fault?.extensions?.code}: ${fault?.message}`)
-      const results = answer.data.sendNotifications
-      const count = (status: string) => results.filter((result) => result.status === status).length
-      return { accepted: count('ACCEPTED'), duplicates: count('DUPLICATE'), rejected: count('REJECTED') }
+    async send({ first, size, phase, intendedMs }) {
+      let inputs = write(first, phase, intendedMs)
+      for (let number = first + 1; number < first + size; number++) inputs += `,${write(number, phase, intendedMs)}`
+      const answer = await pool.request({ method: 'POST', path: pathname, headers, body: head + inputs + tail })
+      const text = await answer.body.text()
+      if (answer.statusCode === 503 && answer.headers['retry-after'] !== undefined) {
+        throw new RefusedError(Number(answer.headers['retry-after']) * 1_000)
+      }
+      if (answer.statusCode !== 200) throw new Error(`GraphQL answered ${answer.statusCode}: ${text.slice(0, 300)}`)
+      return occurrences(text, '"status":"ACCEPTED"') === size
+        ? { accepted: size, duplicates: 0, rejected: 0 }
+        : readAnswer(JSON.parse(text) as Answer)
     },
     close: () => pool.close(),
   }
+}
+
+/** Whether all were accepted is seen without parsing; so it nearly always is. */
+function occurrences(text: string, part: string): number {
+  let count = 0
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) count++
+  return count
+}
+
+function readAnswer({ data, errors }: Answer): LoadAnswer {
+  const [fault] = errors ?? []
+  if (fault || !data) throw new Error(`GraphQL answered ${fault?.extensions?.code}: ${fault?.message}`)
+  // A single call answers with the notification as it stands: its status is that of its deliveries.
+  if (data.sendNotification) return { accepted: 1, duplicates: 0, rejected: 0 }
+  const results = data.sendNotifications ?? []
+  const count = (status: string) => results.filter((result) => result.status === status).length
+  return { accepted: count('ACCEPTED'), duplicates: count('DUPLICATE'), rejected: count('REJECTED') }
 }

@@ -1,4 +1,4 @@
-import type { LoadItem } from './load-item.ts'
+import type { LoadBatch } from './load-item.ts'
 
 /** What came of one request, in notifications. */
 export interface LoadAnswer {
@@ -7,14 +7,24 @@ export interface LoadAnswer {
   rejected: number
 }
 
-/** How the load reaches the service under test. Rejects where nothing is known about the request's fate. */
+/** The service asks for patience: nothing of the request was accepted. */
+export class RefusedError extends Error {
+  readonly retryAfterMs: number
+  constructor(retryAfterMs: number) {
+    super(`refused for ${retryAfterMs} ms`)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** How the load reaches the service under test. Rejects where nothing is known about the request's fate, or with a RefusedError. */
 export interface Transport {
-  send(items: readonly LoadItem[]): Promise<LoadAnswer>
+  send(batch: LoadBatch): Promise<LoadAnswer>
   close(): Promise<void>
 }
 
 export interface TransportTarget {
-  kind: 'direct' | 'graphql'
+  /** `single`: one `sendNotification` a notification, and not a bulk call of one. */
+  kind: 'direct' | 'graphql' | 'single'
   url: string
   /** Of GraphQL. */
   apiKey?: string

@@ -1,7 +1,10 @@
-import pg from 'pg'
 import type { Provider } from '../../../src/channels/port.ts'
+import type { Message } from '../../../src/domain/message.ts'
 import type { LoadData } from '../load/load-item.ts'
-import { monotonicMs, type Percentiles, percentilesOf } from '../statistics.ts'
+import { createSamples, type Samples } from '../samples.ts'
+import { monotonicMs, type Percentiles } from '../statistics.ts'
+import { type StartOrder, type Starts, startOrderOf } from './start-order.ts'
+import { watchCommits } from './watch-commits.ts'
 
 export interface PhaseReport {
   settled: number
@@ -15,7 +18,7 @@ export interface Totals {
   providerCalls: number
   /** Deliveries that a provider was called for more than once. */
   repeatedCalls: number
-  /** Calls with a message that does not say what its template and data should make of it. */
+  /** Calls with a message that does not say what its template and data should make of it; of each 16th the body too. */
   misrendered: number
   settled: number
 }
@@ -25,104 +28,99 @@ export interface Observer {
   watchProvider(provider: Provider): Provider
   /** Watches this process's connections for commits that settle deliveries. Call it once, before they are opened. */
   watchDatabase(): void
-  phase(phase: number): PhaseReport
+  /** `forget`: the samples so far are given up, so that a long run needs no more memory than a short one. */
+  phase(phase: number, forget?: boolean): PhaseReport
+  /** Of a phase whose load mixed priorities. */
+  startOrder(phase: number, drainFromMs: number): StartOrder
   totals(): Totals
 }
 
-const settleStatement = 'settle/settle_attempts'
-
-interface Samples {
-  startMs: number[]
-  endMs: number[]
+interface PhaseSamples {
+  startMs: Samples
+  endMs: Samples
+  starts: Starts
 }
 
+/** Reading a body means joining its pieces, which is dearer than all else here: only each so many is looked at. */
+const bodyEvery = 16
+
 export function createObserver(): Observer {
-  const phases = new Map<number, Samples>()
-  const underWay = new Map<string, { samples: Samples; intendedMs: number }>()
+  const phases = new Map<number, PhaseSamples>()
+  const underWay = new Map<string, LoadData>()
   const totals: Totals = { providerCalls: 0, repeatedCalls: 0, misrendered: 0, settled: 0 }
 
-  function samplesOf(phase: number): Samples {
+  function samplesOf(phase: number): PhaseSamples {
     const known = phases.get(phase)
     if (known) return known
-    const samples = { startMs: [], endMs: [] }
+    const startMs = createSamples()
+    const starts = {
+      atMs: createSamples(),
+      priority: createSamples(),
+      sinceIntendedMs: startMs,
+      sinceAcceptedMs: createSamples(),
+    }
+    const samples = { startMs, endMs: createSamples(), starts }
     phases.set(phase, samples)
     return samples
   }
 
-  function hearSettled(deliveryIds: readonly string[]): void {
+  function hearStart(message: Message): void {
+    const data = message.data as unknown as LoadData
+    const { phase, intendedMs, priority } = data
     const now = monotonicMs()
-    for (const id of deliveryIds) {
+    const { startMs, starts } = samplesOf(phase)
+    startMs.add(now - intendedMs)
+    if (priority !== undefined) {
+      starts.atMs.add(now)
+      starts.priority.add(priority)
+      starts.sinceAcceptedMs.add(Date.now() - Date.parse(message.createdAt))
+    }
+    totals.providerCalls++
+    if (message.attempt > 1 || underWay.has(message.deliveryId)) totals.repeatedCalls++
+    const isSample = totals.providerCalls % bodyEvery === 1
+    if (!isAddressed(data.order, message) || (isSample && !isRendered(data.order, message))) totals.misrendered++
+    underWay.set(message.deliveryId, data)
+  }
+
+  function hearSettled(ids: readonly string[]): void {
+    const now = monotonicMs()
+    for (const id of ids) {
       const delivery = underWay.get(id)
       if (!delivery) continue
       underWay.delete(id)
       totals.settled++
-      delivery.samples.endMs.push(now - delivery.intendedMs)
+      samplesOf(delivery.phase).endMs.add(now - delivery.intendedMs)
     }
   }
 
   return {
     watchProvider: (provider) => ({
       channel: provider.channel,
-      name: provider.name,
+      get name() {
+        return provider.name
+      },
       close: () => provider.close(),
       send(message, signal) {
-        const { phase, intendedMs, order } = message.data as unknown as LoadData
-        const samples = samplesOf(phase)
-        samples.startMs.push(monotonicMs() - intendedMs)
-        totals.providerCalls++
-        if (message.attempt > 1 || underWay.has(message.deliveryId)) totals.repeatedCalls++
-        if (!isRendered(order, message.subject, message.body, message.bodyHtml)) totals.misrendered++
-        underWay.set(message.deliveryId, { samples, intendedMs })
+        hearStart(message)
         return provider.send(message, signal)
       },
     }),
-    watchDatabase: () => watchClients(hearSettled),
-    phase(phase) {
+    watchDatabase: () => watchCommits(hearSettled),
+    phase(phase, forget = false) {
       const { startMs, endMs } = samplesOf(phase)
-      return { settled: endMs.length, start: percentilesOf(startMs), end: percentilesOf(endMs) }
+      const report = { settled: endMs.values().length, start: startMs.percentiles(), end: endMs.percentiles() }
+      if (forget) for (const samples of [startMs, endMs]) samples.clear()
+      return report
     },
+    startOrder: (phase, drainFromMs) => startOrderOf(samplesOf(phase).starts, drainFromMs),
     totals: () => ({ ...totals }),
   }
 }
 
-const isRendered = (order: string, subject = '', body = '', html = ''): boolean =>
-  subject === `Your order ${order} is on its way` &&
-  body.includes(`order ${order} has left`) &&
-  html.includes('<li>2 &times; clapper</li>')
+const isAddressed = (order: string, { channel, subject }: Message): boolean =>
+  channel !== 'email' || subject === `Your order ${order} is on its way`
 
-/**
- * Notes which deliveries a transaction settles, and tells of them when its commit is acknowledged. The workers have no
- * hook for this moment, so every client of this process is watched; if the statement is ever named otherwise nothing is
- * settled here, and the reconciliation fails.
- */
-function watchClients(onSettled: (ids: string[]) => void): void {
-  const query = pg.Client.prototype.query as (this: pg.Client, ...args: unknown[]) => unknown
-  const settling = new WeakMap<pg.Client, string[]>()
-  function watched(this: pg.Client, ...args: unknown[]): unknown {
-    const answer = query.apply(this, args)
-    const [statement] = args
-    if (statement === 'commit') {
-      const settled = settling.get(this)
-      settling.delete(this)
-      if (settled) {
-        void (answer as Promise<unknown>).then(
-          () => onSettled(settled),
-          () => {}, // told to whoever asked
-        )
-      }
-    } else if (statement === 'rollback') settling.delete(this)
-    else if (isNamed(statement, settleStatement)) {
-      void (answer as Promise<pg.QueryResult<{ id: string }>>).then(
-        ({ rows }) => {
-          if (rows.length > 0) settling.set(this, [...(settling.get(this) ?? []), ...rows.map(({ id }) => id)])
-        },
-        () => {}, // the rollback follows
-      )
-    }
-    return answer
-  }
-  pg.Client.prototype.query = watched as typeof pg.Client.prototype.query
+function isRendered(order: string, { channel, body = '', bodyHtml = '' }: Message): boolean {
+  if (channel !== 'email') return body.startsWith(`Your order ${order} is on its way`)
+  return body.includes(`order ${order} has left`) && bodyHtml.includes('<li>2 &times; clapper</li>')
 }
-
-const isNamed = (statement: unknown, name: string): boolean =>
-  typeof statement === 'object' && statement !== null && 'name' in statement && statement.name === name

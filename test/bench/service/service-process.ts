@@ -7,7 +7,7 @@ import { intentOf, type LoadItem } from '../load/load-item.ts'
 import type { LoadAnswer } from '../load/transport.ts'
 import { monotonicMs } from '../statistics.ts'
 import type { Totals } from './observer.ts'
-import { type Service, type ServiceOptions, startService } from './service.ts'
+import { type MailProvider, type Service, type ServiceOptions, startService } from './service.ts'
 
 /** What the service has done so far, and at what moment. */
 export interface ServiceCounts extends Totals {
@@ -16,10 +16,16 @@ export interface ServiceCounts extends Totals {
   relayFailures: Record<string, number>
   cpuMs: number
   memoryMiB: number
+  /** The most it has ever been. */
+  peakMemoryMiB: number
 }
 
+/** How often the generators hear what is settled, and whoever waits at the terminal hears more. */
+const tellSettledMs = 25
+const tellCountsMs = 500
+
 let service: Service | undefined
-let telling: NodeJS.Timeout | undefined
+const telling: NodeJS.Timeout[] = []
 const server = createServer((request, response) => void accept(request, response))
 
 const parent = serveParent({
@@ -27,16 +33,22 @@ const parent = serveParent({
     service = await startService(options)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    telling = setInterval(() => void counts().then((now) => parent.tell('counts', now)), 20)
+    telling.push(
+      setInterval(() => parent.tell('settled', service!.observer.totals().settled), tellSettledMs),
+      setInterval(() => void counts().then((now) => parent.tell('counts', now)), tellCountsMs),
+    )
     const { port } = server.address() as AddressInfo
     const urls = { direct: `http://127.0.0.1:${port}`, graphql: `${service.app.url}/graphql` }
     return { urls, changedSettings: service.changedSettings }
   },
   relayState: () => service!.app.relayState(),
   counts,
-  phase: (phase: number) => service!.observer.phase(phase),
+  useMailProvider: (name: MailProvider) => service!.useMailProvider(name),
+  phase: ({ phase, forget }: { phase: number; forget?: boolean }) => service!.observer.phase(phase, forget),
+  startOrder: ({ phase, drainFromMs }: { phase: number; drainFromMs: number }) =>
+    service!.observer.startOrder(phase, drainFromMs),
   async stop() {
-    clearInterval(telling)
+    telling.forEach(clearInterval)
     server.close()
     server.closeAllConnections()
     await service?.app.stop()
@@ -52,6 +64,7 @@ async function counts(): Promise<ServiceCounts> {
     atMs: monotonicMs(),
     cpuMs: (user + system) / 1_000,
     memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+    peakMemoryMiB: Math.round(process.resourceUsage().maxRSS / 2 ** 10),
   }
 }
 

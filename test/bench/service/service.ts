@@ -3,7 +3,10 @@ import type { Provider } from '../../../src/channels/port.ts'
 import { createSinkProvider } from '../../../src/channels/sink/sink-provider.ts'
 import { describeConfig, readConfig } from '../../../src/config/config.ts'
 import { createLogger } from '../../../src/platform/logger.ts'
+import { createHttpMailProvider } from './http-mail-provider.ts'
 import { createObserver, type Observer } from './observer.ts'
+
+export type MailProvider = 'sink' | 'http'
 
 export interface ServiceOptions {
   databaseUrl: string
@@ -11,12 +14,18 @@ export interface ServiceOptions {
   role: Extract<AppRole, 'all' | 'api'>
   /** Absent: no relay. */
   kafka?: { brokers: string[]; topicPrefix: string }
+  /** Where the provider `http` sends to; absent: there is none. */
+  sinkUrl?: string
+  /** How long the SMS provider takes for a call. Default 0. */
+  smsLatencyMs?: number
 }
 
 /** Carillon as src/app.ts puts it together, with a sink where the providers would be. */
 export interface Service {
   app: App
   observer: Observer
+  /** From the next message on; the sink to begin with. */
+  useMailProvider(name: MailProvider): void
   published(): Promise<number>
   /** By reason. */
   relayFailures(): Promise<Record<string, number>>
@@ -25,7 +34,8 @@ export interface Service {
 }
 
 /** Starts the service with the settings of the environment and its own database, port and broker. */
-export async function startService({ databaseUrl, role, kafka }: ServiceOptions): Promise<Service> {
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { databaseUrl, role, kafka } = options
   const own = {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -34,16 +44,21 @@ export async function startService({ databaseUrl, role, kafka }: ServiceOptions)
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'error',
     KAFKA_BROKERS: kafka?.brokers.join(','),
     KAFKA_TOPIC_PREFIX: kafka?.topicPrefix,
+    // Sends that take half a minute are cut off when we are done, and not waited for.
+    ...(options.smsLatencyMs && { SHUTDOWN_TIMEOUT: '1s' }),
   }
   const config = readConfig({ ...process.env, ...own })
   const observer = createObserver()
   observer.watchDatabase()
-  const email: Provider = observer.watchProvider(createSinkProvider({ channel: 'email' }))
+  const { mail, useMailProvider } = createMail(options.sinkUrl)
+  const sms = createSinkProvider({ channel: 'sms', latencyMs: options.smsLatencyMs })
+  const providers = new Map([mail, sms].map((provider) => [provider.channel, observer.watchProvider(provider)]))
   const logger = createLogger(config.LOG_LEVEL)
-  const app = await startApp({ config, databaseUrl, role, logger, providers: new Map([['email', email]]) })
+  const app = await startApp({ config, databaseUrl, role, logger, providers })
   return {
     app,
     observer,
+    useMailProvider,
     async published() {
       const { values } = await app.metrics.relayedEvents.get()
       return values.reduce((sum, { value }) => sum + value, 0)
@@ -57,5 +72,29 @@ export async function startService({ databaseUrl, role, kafka }: ServiceOptions)
         .filter(({ name, isDefault }) => !isDefault && !(name in own))
         .map(({ name, value }) => [name, value]),
     ),
+  }
+}
+
+/** Both are there from the start, so that one service can be measured with each. */
+function createMail(sinkUrl: string | undefined): Pick<Service, 'useMailProvider'> & { mail: Provider } {
+  const sink = createSinkProvider({ channel: 'email' })
+  const http = sinkUrl === undefined ? undefined : createHttpMailProvider(sinkUrl)
+  let current = sink
+  return {
+    mail: {
+      channel: 'email',
+      get name() {
+        return current.name
+      },
+      send: (message, signal) => current.send(message, signal),
+      async close() {
+        await sink.close()
+        await http?.close()
+      },
+    },
+    useMailProvider(name) {
+      if (name === 'http' && !http) throw new Error('there is no HTTP sink to send to')
+      current = name === 'http' && http ? http : sink
+    },
   }
 }

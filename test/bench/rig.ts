@@ -1,0 +1,169 @@
+import type pg from 'pg'
+import { type Child, startChild } from './child.ts'
+import { type Meter, type Part, startMeter } from './costs.ts'
+import { countMessages } from './feed-messages.ts'
+import type { LoadReport } from './load/generator.ts'
+import type { LoadProfile } from './load/load-item.ts'
+import type { TransportTarget } from './load/transport.ts'
+import { readLedger, reconcile } from './reconcile.ts'
+import type { ScenarioContext } from './scenario.ts'
+import { seed, withClient } from './seed.ts'
+import type { ServiceOptions } from './service/service.ts'
+import type { ServiceCounts } from './service/service-process.ts'
+import { monotonicMs, perSecond } from './statistics.ts'
+import { until } from './until.ts'
+
+/** intent received, email requested, email sent */
+export const eventsPerNotification = 3
+const patienceMs = 60_000
+
+export interface RigOptions {
+  /** Starts the HTTP sink too. */
+  httpSink?: boolean
+  smsLatencyMs?: number
+}
+
+/** The service under test, its database and the processes that load it. */
+export interface Rig {
+  readonly service: Child
+  readonly databaseUrl: string
+  /** A connection of the bench's own. */
+  readonly client: pg.Client
+  readonly apiKey: string
+  readonly urls: Record<'direct' | 'graphql', string>
+  readonly changedSettings: Record<string, string>
+  /** Nothing is published where there is no broker. */
+  readonly hasRelay: boolean
+  /** A process that loads; aimed before it is used. */
+  startGenerator(): Child
+  aim(generator: Child, kind: TransportTarget['kind'], profile?: Partial<LoadProfile>, apiKey?: string): Promise<void>
+  nextPhase(): number
+  counts(): Promise<ServiceCounts>
+  meter(): Promise<Meter>
+  /** Keeps account of what a load was told, for the drain and the reconciliation. */
+  tally(load: Pick<LoadReport, 'accepted' | 'unanswered' | 'firstFault'>): void
+  /** Resolves when all that was accepted is settled, or patience is at an end; gives the time that took. */
+  drain(patienceMs?: number): Promise<number>
+  untilSettled(notifications: number, patienceMs?: number): Promise<number>
+  /** Waits for so many published events altogether; gives the time that took. */
+  untilPublished(events: number): Promise<number>
+  /** Holds everything against the tables, and stops the processes: faults, and what to tell. */
+  reconcile(recipientsPerIntent?: number): Promise<{ faults: string[]; told: Record<string, unknown> }>
+}
+
+/** Starts everything on a fresh database, and takes it down again however the work ends. */
+export async function withRig<T>(
+  context: ScenarioContext,
+  name: string,
+  options: RigOptions,
+  work: (rig: Rig) => Promise<T>,
+): Promise<T> {
+  context.progress.begin(`${name}: a fresh database`)
+  const kafka = await context.kafka?.()
+  const database = await context.server.fresh('migrated')
+  const children: { child: Child; part: Part }[] = []
+  const start = (part: Part, file: string): Child => {
+    const child = startChild(new URL(file, import.meta.url))
+    children.unshift({ child, part }) // the last is stopped first
+    return child
+  }
+  try {
+    const sinkUrl = options.httpSink ? await start('sink', 'service/sink-process.ts').call<string>('start') : undefined
+    const service = start('service', 'service/service-process.ts')
+    const topicPrefix = `${database.name}.`
+    return await withClient(database.url, async (client) => {
+      const { apiKey } = await seed(database.url)
+      const started = await service.call<Pick<Rig, 'urls' | 'changedSettings'>>('start', {
+        databaseUrl: database.url,
+        role: 'all',
+        kafka: kafka && { brokers: kafka.brokers, topicPrefix },
+        sinkUrl,
+        smsLatencyMs: options.smsLatencyMs,
+      } satisfies ServiceOptions)
+      if (kafka)
+        await until(async () => (await service.call('relayState')) === 'leading', patienceMs, 'the relay leads')
+
+      const told = { accepted: 0, unanswered: 0 }
+      let firstFault: string | undefined
+      let phase = -1
+      let since: Pick<ServiceCounts, 'atMs' | 'settled'> = { atMs: monotonicMs(), settled: 0 }
+      const counts = () => service.call<ServiceCounts>('counts')
+      service.on<number>('settled', (settled) => {
+        for (const { child, part } of children) {
+          if (part === 'generator') void child.call('settled', settled).catch(() => {}) // it is about to end
+        }
+      })
+      service.on<ServiceCounts>('counts', (now) => {
+        const rate = perSecond(now.settled - since.settled, now.atMs - since.atMs)
+        since = now
+        context.progress.show(`${now.settled} settled, ${rate}/s, ${now.published} published`)
+      })
+      const untilSaid = async (enough: (now: ServiceCounts) => boolean, patience: number): Promise<number> => {
+        const beganMs = monotonicMs()
+        await until(async () => enough(await counts()), patience)
+        return monotonicMs() - beganMs
+      }
+
+      return await work({
+        service,
+        client,
+        apiKey,
+        ...started,
+        databaseUrl: database.url,
+        hasRelay: kafka !== undefined,
+        startGenerator: () => start('generator', 'load/generator-process.ts'),
+        aim(generator, kind, profile = {}, key = apiKey) {
+          const target = { kind, url: started.urls[kind === 'direct' ? kind : 'graphql'], apiKey: key }
+          return generator.call('aim', { target, profile: { run: database.name, channel: 'email', ...profile } })
+        },
+        nextPhase: () => ++phase,
+        counts,
+        meter: () => startMeter(client, new Map(children.map(({ child, part }) => [child.pid, part]))),
+        tally(load) {
+          told.accepted += load.accepted
+          told.unanswered += load.unanswered
+          firstFault ??= load.firstFault
+        },
+        drain: (patience = patienceMs) => untilSaid(({ settled }) => settled >= told.accepted, patience),
+        untilSettled: (count, patience = patienceMs) => untilSaid(({ settled }) => settled >= count, patience),
+        async untilPublished(events) {
+          return kafka ? untilSaid(({ published }) => published >= events, patienceMs) : 0
+        },
+        async reconcile(recipientsPerIntent = 1) {
+          context.progress.begin(`${name}: reconciling`)
+          const recorded = await readLedger(client)
+          const drainMs = kafka
+            ? await untilSaid(({ published }) => published >= recorded.events, patienceMs)
+            : undefined
+          const last = await counts()
+          const ledger = await readLedger(client)
+          const feed = kafka && {
+            messages: await countMessages(kafka.brokers, topicPrefix),
+            published: last.published,
+            failures: last.relayFailures,
+          }
+          const faults = reconcile(ledger, { ...told, recipientsPerIntent, service: last, feed })
+          if (firstFault) faults.push(`a request failed: ${firstFault}`)
+          const ok = faults.length === 0
+          for (const { child } of children) {
+            const fault = await child.stop()
+            if (fault) faults.push(`the stop was not clean: ${fault}`)
+          }
+          return {
+            faults,
+            told: {
+              relay: feed ? { drainMs: Math.round(drainMs!), ...feed } : 'off (--no-kafka)',
+              memoryMiB: last.memoryMiB,
+              peakMemoryMiB: last.peakMemoryMiB,
+              changedSettings: started.changedSettings,
+              reconciliation: { ...told, ...ledger, providerCalls: last.providerCalls, ok },
+            },
+          }
+        },
+      })
+    })
+  } finally {
+    for (const { child } of children) await child.stop()
+    await database.drop()
+  }
+}

@@ -1,0 +1,115 @@
+import { type Priority, priorities, priorityName } from '../../../src/domain/priority.ts'
+import type { Child } from '../child.ts'
+import type { LoadReport } from '../load/generator.ts'
+import { closedPhase } from '../phases.ts'
+import { type Rig, withRig } from '../rig.ts'
+import { type ScenarioContext, type ScenarioResult, spreadIfMany } from '../scenario.ts'
+import type { PhaseReport } from '../service/observer.ts'
+import type { ByPriority, StartOrder } from '../service/start-order.ts'
+import { medianOf, monotonicMs, type Percentiles, perSecond, spreadOf, tenths } from '../statistics.ts'
+import { bulkLoop, warmUpSeconds } from './pipeline.ts'
+
+const rate = 40_000
+const requestSize = 500
+const drainPatienceMs = 600_000
+
+/** Of each hundred, spread evenly: 1 CRITICAL, 9 HIGH, 60 NORMAL, 30 LOW. */
+const mix = Array.from({ length: 100 }, (_, index): Priority => {
+  if (index === 50) return 'CRITICAL'
+  if (index % 11 === 0 && index < 99) return 'HIGH'
+  return index % 3 === 1 && index < 95 ? 'LOW' : 'NORMAL'
+})
+
+interface Burst {
+  load: LoadReport
+  report: PhaseReport
+  order: StartOrder
+  /** Until the last was accepted. */
+  acceptedMs: number
+  drainMs: number
+  drainedPerSecond: number
+}
+
+/** Far more than the service can send, for seconds: all of it is accepted, and goes out in the order of priority. */
+export async function burst(context: ScenarioContext): Promise<ScenarioResult> {
+  const { options, progress } = context
+  const seconds = options.quick ? 1 : 10
+  return withRig(context, 'burst', {}, async (rig) => {
+    const generator = rig.startGenerator()
+    progress.begin('burst: warming up')
+    await rig.aim(generator, options.transport)
+    await closedPhase(rig, generator, { ...bulkLoop, seconds: warmUpSeconds })
+    await rig.aim(generator, options.transport, { priorities: mix })
+    const bursts: Burst[] = []
+    for (let round = 1; round <= options.rounds; round++) {
+      progress.begin(`burst: ${rate}/s for ${seconds} s, round ${round} of ${options.rounds}`)
+      bursts.push(await burstOnce(rig, generator, seconds))
+    }
+    const { faults, told } = await rig.reconcile()
+    for (const { load } of bursts) {
+      if (load.accepted !== rate * seconds) faults.push(`accepted: ${load.accepted} of ${rate * seconds}`)
+    }
+    return { ...summary(bursts, seconds), ...told, faults }
+  })
+}
+
+async function burstOnce(rig: Rig, generator: Child, seconds: number): Promise<Burst> {
+  const phase = rig.nextPhase()
+  const beganMs = monotonicMs()
+  const load = await generator.call<LoadReport>('open', { phase, seconds, rate, requestSize })
+  rig.tally(load)
+  const drainFromMs = monotonicMs()
+  const { settled } = await rig.counts()
+  const drainMs = await rig.drain(drainPatienceMs)
+  const after = await rig.counts()
+  return {
+    load,
+    acceptedMs: drainFromMs - beganMs,
+    drainMs,
+    drainedPerSecond: perSecond(after.settled - settled, drainMs),
+    report: await rig.service.call<PhaseReport>('phase', { phase }),
+    order: await rig.service.call<StartOrder>('startOrder', { phase, drainFromMs }),
+  }
+}
+
+function summary(bursts: readonly Burst[], seconds: number): ScenarioResult {
+  const median = (of: (burst: Burst) => number) => tenths(medianOf(bursts.map(of)))
+  const spread = spreadOf(bursts.map(({ drainedPerSecond }) => drainedPerSecond))
+  const critical = ({ order }: Burst): Percentiles => order.sinceIntended[priorities.CRITICAL]!
+  const byName = <T>(values: ByPriority<T>) =>
+    Object.fromEntries(Object.entries(values).map(([priority, value]) => [priorityName(Number(priority)), value]))
+  const figures = {
+    acceptedSeconds: median(({ acceptedMs }) => acceptedMs / 1_000),
+    drainSeconds: median(({ drainMs }) => drainMs / 1_000),
+    refusals: median(({ load }) => load.refusals),
+    criticalStartP99Ms: median((burst) => critical(burst).p99Ms),
+    criticalStartAfterAcceptP99Ms: median(({ order }) => order.sinceAccepted[priorities.CRITICAL]!.p99Ms),
+    inOrderShare: medianOf(bursts.map(({ order }) => order.inOrderShare)),
+  }
+  const [first] = bursts
+  return {
+    unit: 'notifications',
+    perSecond: Math.round(spread.median),
+    spread: spreadIfMany(bursts.length, spread),
+    p50Ms: median(({ report }) => report.end.p50Ms),
+    p95Ms: median(({ report }) => report.end.p95Ms),
+    p99Ms: median(({ report }) => report.end.p99Ms),
+    startP50Ms: median((burst) => critical(burst).p50Ms),
+    startP95Ms: median((burst) => critical(burst).p95Ms),
+    startP99Ms: figures.criticalStartP99Ms,
+    ...figures,
+    rate,
+    seconds,
+    acceptP99Ms: median(({ load }) => load.answer.p99Ms),
+    start: byName(first!.order.sinceIntended),
+    startAfterAccept: byName(first!.order.sinceAccepted),
+    drainPlace: byName(first!.order.meanPlace),
+    generatorLagMs: tenths(Math.max(...bursts.map(({ load }) => load.generatorLagMs))),
+    remark: [
+      `the drain of ${rate}/s for ${seconds} s`,
+      `accepted after ${figures.acceptedSeconds} s, ${figures.refusals} refusals, drained in ${figures.drainSeconds} s more`,
+      `CRITICAL start P99 ${figures.criticalStartP99Ms} ms (${figures.criticalStartAfterAcceptP99Ms} after its accept)`,
+      `${Math.round(figures.inOrderShare * 1_000) / 10} % in order of priority`,
+    ].join('; '),
+  }
+}
