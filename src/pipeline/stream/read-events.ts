@@ -49,7 +49,9 @@ export async function readEvents(trx: Queryable, after: FeedCursor, limit: numbe
   const read = rows.reduce((sum, { size }) => sum + size, 0)
   const atEnd = read < limit
   const last = events.at(-1)
-  return { events, next: atEnd || !last ? horizon : { xid: last.xid, id: last.id }, atEnd }
+  // The events were read a moment after the horizon, and may lie past it.
+  const next = last && (!atEnd || BigInt(last.xid) >= BigInt(horizon.xid)) ? { xid: last.xid, id: last.id } : horizon
+  return { events, next: !last && !atEnd ? after : next, atEnd }
 }
 
 /** The last 32 bits of an event's id count within its batch. */
