@@ -16,7 +16,7 @@ const requestSize = 500
 const mix = Array.from({ length: 100 }, (_, index): Priority => {
   if (index === 50) return 'CRITICAL'
   if (index % 11 === 0 && index < 99) return 'HIGH'
-  return index % 3 === 1 && index < 95 ? 'LOW' : 'NORMAL'
+  return index % 3 === 1 && index < 98 ? 'LOW' : 'NORMAL'
 })
 
 interface Burst {
