@@ -91,6 +91,7 @@ export async function closedPhase(rig: Rig, generator: Child, shape: ClosedShape
   const meter = await rig.meter()
   const before = await rig.counts()
   const running = generator.call<LoadReport>('closed', { ...shape, phase, seconds: shape.seconds + rampMs / 1_000 })
+  running.catch(() => {}) // told to whoever awaits it, below
   await sleep(rampMs)
   const from = await rig.counts()
   const load = await running

@@ -1,17 +1,16 @@
 import type pg from 'pg'
 import { type Child, startChild } from './child.ts'
 import { type Meter, type Part, startMeter } from './costs.ts'
-import { countMessages } from './feed-messages.ts'
 import type { LoadReport } from './load/generator.ts'
 import type { LoadProfile } from './load/load-item.ts'
 import type { TransportTarget } from './load/transport.ts'
-import { readLedger, reconcile } from './reconcile.ts'
+import { reconcileRun } from './reconcile-run.ts'
 import type { ScenarioContext } from './scenario.ts'
 import { seed, withClient } from './seed.ts'
 import type { ServiceOptions } from './service/service.ts'
 import type { ServiceCounts } from './service/service-process.ts'
 import { monotonicMs, perSecond } from './statistics.ts'
-import { until } from './until.ts'
+import { until, untilCounted } from './until.ts'
 
 /** intent received, email requested, email sent */
 export const eventsPerNotification = 3
@@ -42,10 +41,11 @@ export interface Rig {
   meter(): Promise<Meter>
   /** Keeps account of what a load was told, for the drain and the reconciliation. */
   tally(load: Pick<LoadReport, 'accepted' | 'unanswered' | 'firstFault'>): void
-  /** Resolves when all that was accepted is settled, or patience is at an end; gives the time that took. */
-  drain(patienceMs?: number): Promise<number>
-  untilSettled(notifications: number, patienceMs?: number): Promise<number>
-  /** Waits for so many published events altogether; gives the time that took. */
+  /** Resolves when all that was accepted is settled, or nothing has moved for a minute; gives the time that took. */
+  drain(): Promise<number>
+  /** The same for so many notifications altogether. */
+  untilSettled(notifications: number): Promise<number>
+  /** The same for so many published events; at once, where there is no relay. */
   untilPublished(events: number): Promise<number>
   /** Holds everything against the tables, and stops the processes: faults, and what to tell. */
   reconcile(recipientsPerIntent?: number): Promise<{ faults: string[]; told: Record<string, unknown> }>
@@ -98,11 +98,13 @@ export async function withRig<T>(
         since = now
         context.progress.show(`${now.settled} settled, ${rate}/s, ${now.published} published`)
       })
-      const untilSaid = async (enough: (now: ServiceCounts) => boolean, patience: number): Promise<number> => {
+      const waitFor = async (of: (now: ServiceCounts) => number, wanted: number): Promise<number> => {
         const beganMs = monotonicMs()
-        await until(async () => enough(await counts()), patience)
+        await untilCounted(async () => of(await counts()), wanted, patienceMs)
         return monotonicMs() - beganMs
       }
+      const untilSettled = (notifications: number) => waitFor(({ settled }) => settled, notifications)
+      const untilPublished = async (events: number) => (kafka ? waitFor(({ published }) => published, events) : 0)
 
       return await work({
         service,
@@ -124,41 +126,21 @@ export async function withRig<T>(
           told.unanswered += load.unanswered
           firstFault ??= load.firstFault
         },
-        drain: (patience = patienceMs) => untilSaid(({ settled }) => settled >= told.accepted, patience),
-        untilSettled: (count, patience = patienceMs) => untilSaid(({ settled }) => settled >= count, patience),
-        async untilPublished(events) {
-          return kafka ? untilSaid(({ published }) => published >= events, patienceMs) : 0
-        },
+        drain: () => untilSettled(told.accepted),
+        untilSettled,
+        untilPublished,
         async reconcile(recipientsPerIntent = 1) {
           context.progress.begin(`${name}: reconciling`)
-          const recorded = await readLedger(client)
-          const drainMs = kafka
-            ? await untilSaid(({ published }) => published >= recorded.events, patienceMs)
-            : undefined
-          const last = await counts()
-          const ledger = await readLedger(client)
-          const feed = kafka && {
-            messages: await countMessages(kafka.brokers, topicPrefix),
-            published: last.published,
-            failures: last.relayFailures,
-          }
-          const faults = reconcile(ledger, { ...told, recipientsPerIntent, service: last, feed })
+          const claims = { ...told, recipientsPerIntent }
+          const broker = kafka && { brokers: kafka.brokers, topicPrefix }
+          const run = await reconcileRun({ client, counts, untilPublished, broker }, claims)
+          const faults = [...run.faults]
           if (firstFault) faults.push(`a request failed: ${firstFault}`)
-          const ok = faults.length === 0
           for (const { child } of children) {
             const fault = await child.stop()
             if (fault) faults.push(`the stop was not clean: ${fault}`)
           }
-          return {
-            faults,
-            told: {
-              relay: feed ? { drainMs: Math.round(drainMs!), ...feed } : 'off (--no-kafka)',
-              memoryMiB: last.memoryMiB,
-              peakMemoryMiB: last.peakMemoryMiB,
-              changedSettings: started.changedSettings,
-              reconciliation: { ...told, ...ledger, providerCalls: last.providerCalls, ok },
-            },
-          }
+          return { faults, told: { ...run.told, changedSettings: started.changedSettings } }
         },
       })
     })

@@ -66,7 +66,7 @@ export async function fairness(context: ScenarioContext): Promise<ScenarioResult
       const waitingFrom = accepted - (before.settled - empty.settled)
       const waitingTo = Math.max(0, waitingFrom + quietLoad.rate * seconds - (after.settled - before.settled))
       rounds.push({ alone, busy, waiting, waitingFrom, waitingTo })
-      await rig.drain(patienceMs)
+      await rig.drain()
     }
 
     const { providerCalls } = await rig.counts()

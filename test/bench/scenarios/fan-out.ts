@@ -7,7 +7,6 @@ import type { PhaseReport } from '../service/observer.ts'
 import { medianOf, monotonicMs, perSecond, spreadOf, tenths } from '../statistics.ts'
 
 const role = 'customers'
-const patienceMs = 900_000
 
 const mutation = `mutation FanOut($inputs: [SendNotificationInput!]!) {
   sendNotifications(inputs: $inputs) { status error { code } }
@@ -74,7 +73,7 @@ async function fanOutOnce(rig: Rig, members: number): Promise<FanOut> {
   await sendToRole(rig, phase, intendedMs)
   const acceptMs = monotonicMs() - intendedMs
   rig.tally({ accepted: 1, unanswered: 0 })
-  await rig.untilSettled(before.settled + members, patienceMs)
+  await rig.untilSettled(before.settled + members)
   const seconds = (monotonicMs() - intendedMs) / 1_000
   // The intent has one event, and each of its notifications the others.
   await rig.untilPublished(before.published + 1 + members * (eventsPerNotification - 1))
