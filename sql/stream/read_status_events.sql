@@ -1,5 +1,5 @@
--- The next batches of status events at or after a place in the log: $1 xid, $2 id of the batch that the place is in, $3 how many events
--- about: whole batches, the first one whatever its size.
+-- The next batches of status events after a place in the log: $1 xid, $2 id of the last event before, $3 how many events about: whole
+-- batches, the first one whatever its size.
 -- Called by: pipeline/stream/read-events.ts, in the transaction in which read_horizon has set the planner.
 -- Guard:     xid < xmin: no transaction that is still open can come in below what was read.
 -- Index:     status_log_feed of every partition under one Merge Append. There is no lower bound on id, because none is
@@ -12,7 +12,7 @@ from (
   from (
     select e.tenant_id, e.id, e.xid, e.at, e.size, e.events
     from carillon.status_log e
-    where (e.xid, e.id) >= ($1::xid8, $2::uuid) and e.xid < pg_snapshot_xmin(pg_current_snapshot())
+    where (e.xid, e.id) > ($1::xid8, $2::uuid) and e.xid < pg_snapshot_xmin(pg_current_snapshot())
     order by e.xid, e.id
     limit $3::int + 1
   ) l

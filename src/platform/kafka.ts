@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Admin, CompressionTypes, Kafka, type LogEntry, logLevel, type Producer } from 'kafkajs'
 import type { Logger } from 'pino'
 import { OperationalError } from './errors.ts'
+import { installRecordEncoder } from './kafkajs-records.ts'
 import { tameRequestQueue } from './kafkajs-request-queue.ts'
 
 export interface KafkaMessage {
@@ -60,10 +61,12 @@ const goodbyeTimeoutMs = 2_000
  * - partitions are chosen by a count that stays the same through a request's retries, with murmur2 in plain arithmetic;
  * - new topics are waited for here, because it takes `not yet known` for `unknown`;
  * - its request queue keeps a timer firing every millisecond on every connection, and arms it with a negative time, of
- *   which Node warns: see tameRequestQueue.
+ *   which Node warns: see tameRequestQueue;
+ * - its record encoder costs more than everything else that is done for a notification: see installRecordEncoder.
  */
 export function createKafkaPublisher(options: KafkaOptions): KafkaPublisher {
   tameRequestQueue()
+  installRecordEncoder()
   const kafka = new Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,

@@ -44,8 +44,8 @@ export async function readEvents(trx: Queryable, after: FeedCursor, limit: numbe
     )
   }
   if (ahead === 0n) return { events: [], next: after, atEnd: true }
-  const rows = await run<Row>(trx, eventsSql, [after.xid, batchOf(after.id), limit])
-  const events = rows.flatMap((row) => eventsOf(row, after))
+  const rows = await run<Row>(trx, eventsSql, [after.xid, after.id, limit])
+  const events = rows.flatMap(eventsOf)
   const read = rows.reduce((sum, { size }) => sum + size, 0)
   const atEnd = read < limit
   const last = events.at(-1)
@@ -54,14 +54,11 @@ export async function readEvents(trx: Queryable, after: FeedCursor, limit: numbe
   return { events, next: !last && !atEnd ? after : next, atEnd }
 }
 
-/** The last 32 bits of an event's id count within its batch. */
-const batchOf = (id: string): string => `${id.slice(0, 28)}00000000`
-
-/** The events of a batch that lie after a place, which may be within it. */
-function eventsOf(row: Row, after: FeedCursor): StatusEvent[] {
+/** The events of a batch; the last 32 bits of an event's id count within it. */
+function eventsOf(row: Row): StatusEvent[] {
   const first = Number.parseInt(row.id.slice(28), 16)
   const prefix = row.id.slice(0, 28)
-  const events = row.events.map((event, place) => ({
+  return row.events.map((event, place) => ({
     tenantId: row.tenant_id,
     subjectId: event.subject_id,
     id: prefix + (first + place).toString(16).padStart(8, '0'),
@@ -70,5 +67,4 @@ function eventsOf(row: Row, after: FeedCursor): StatusEvent[] {
     at: row.at,
     data: event.data,
   }))
-  return row.xid === after.xid ? events.filter(({ id }) => id > after.id) : events
 }
