@@ -56,7 +56,7 @@ const fetchBatch = 20
 const flush = { rows: 500, ms: 5, maxInFlight: 2 }
 const recipientsPerChunk = 1_000
 /** Intents in the memory of this process that wait for planning, in chunks: what accepting may be ahead of planning. */
-const chunksAhead = 8
+const chunksAhead = 16
 /** Of the patience with a stop, the share in which sends may end by themselves; the rest is for settling what was cut off. */
 const sendingShare = 0.8
 
@@ -148,7 +148,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       concurrency: Number.POSITIVE_INFINITY,
       batchSize: fetchBatch,
       maxSize: atOnce,
-      room: atOnce,
+      room: 2 * atOnce,
       units: (jobs: ChunkJob[]) => fetchedUnits(jobs, size, (chunk) => deliver(chunk, delivering[lane])),
     })),
   ])

@@ -24,7 +24,11 @@ export function killChildren(): void {
 
 export function startChild(file: URL): Child {
   const name = file.pathname.split('/').at(-1)
-  const child = fork(file, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(file, {
+    env: { ...process.env, NODE_ENV: 'production' },
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   const calls = new Map<number, PromiseWithResolvers<unknown>>()
   const listeners = new Map<string, (value: never) => void>()
   const exited = once(child, 'exit')
