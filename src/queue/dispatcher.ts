@@ -28,6 +28,8 @@ export interface QueueWork {
   batchSize: number
   /** Ids in work at once; a unit that is larger is worked alone. */
   maxSize: number
+  /** Ids for which a unit is begun while another runs, if it could still grow. */
+  worthOwn: number
   /** Ids that this process takes on, in work or waiting for it. What is beyond stays in the queue, for whoever is free. */
   room: number
   units(jobs: ChunkJob[]): Unit[]
@@ -151,6 +153,10 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     while (waiting.length > 0 && entry.running < work.concurrency) {
       if (entry.runningSize > 0 && entry.runningSize + waiting[0]!.size > work.maxSize) return
       const unit = nextUnit(waiting)
+      if (entry.running > 0 && waiting.length === 0 && unit.size < work.worthOwn) {
+        waiting.push(unit) // it grows until something else has ended: the busier, the cheaper
+        return
+      }
       entry.running++
       entry.runningSize += unit.size
       track(

@@ -59,6 +59,8 @@ export interface Relay {
 }
 
 const leastRetryMs = 100
+/** Between two reads of a log that trickles: a batch costs about the same, however small. */
+const lingerMs = 25
 const mostRetryMs = 5_000
 /** Longer than a standby's pause between two tries for the lead, so that it is the standby who gets it. */
 const standAgainMs = 2_500
@@ -136,7 +138,7 @@ export function startRelay(deps: RelayDeps): Relay {
       }
       position = page.next
       onProgress()
-      if (page.atEnd) await pause.wait(page.events.length > 0)
+      if (page.atEnd) await (page.events.length > 0 ? pause.linger(lingerMs) : pause.wait(false))
     }
     if (leadership.lost.aborted) throw leadLost()
   }

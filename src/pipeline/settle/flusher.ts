@@ -18,6 +18,8 @@ export interface FlusherOptions<T> {
   flushMs: number
   /** Flushes under way at once. While all are, what comes gathers into larger ones: the busier, the cheaper a row. */
   maxInFlight: number
+  /** Results for which a flush is begun while another is under way. */
+  worthOwn: number
   /** Waits before a failed flush is tried again: results are too dear to lose to a database that is away for a moment. */
   retryDelaysMs: readonly number[]
 }
@@ -83,8 +85,9 @@ export function createFlusher<T>(options: FlusherOptions<T>): Flusher<T> {
   function closeAll(): void {
     armed = false
     for (const flush of [...open.values()]) {
-      if (inFlight >= options.maxInFlight) return // they go on growing; the end of a flush looks again
-      close(flush)
+      // What is left goes on growing; the end of a flush looks again.
+      if (inFlight >= options.maxInFlight) return
+      if (inFlight === 0 || flush.results.length >= options.worthOwn) close(flush)
     }
   }
 
