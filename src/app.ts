@@ -234,6 +234,7 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
     flushMs: config.ACCEPT_FLUSH_MS,
     flushRows: config.ACCEPT_FLUSH_ROWS,
     maxInFlight: Math.max(1, Math.min(4, config.DATABASE_POOL_API - 2)),
+    worthOwn: 100,
   })
   const capture = captureSettings(config)
   const server = createApiServer({

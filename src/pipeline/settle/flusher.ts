@@ -24,6 +24,9 @@ export interface FlusherOptions<T> {
   retryDelaysMs: readonly number[]
 }
 
+/** How long a small flush waits for the one under way, which may stand before somebody's lock. */
+const patienceMs = 20
+
 interface Flush<T> {
   tenantId: string
   results: T[]
@@ -79,15 +82,24 @@ export function createFlusher<T>(options: FlusherOptions<T>): Flusher<T> {
   function arm(): void {
     if (armed || open.size === 0 || inFlight >= options.maxInFlight) return
     armed = true
-    setTimeout(closeAll, options.flushMs)
+    setTimeout(ripen, options.flushMs)
   }
 
-  function closeAll(): void {
+  function ripen(): void {
     armed = false
+    closeAll(false)
+    if (open.size === 0 || inFlight === 0 || armed) return
+    armed = true
+    setTimeout(() => {
+      armed = false
+      closeAll(true)
+    }, patienceMs)
+  }
+
+  function closeAll(small: boolean): void {
     for (const flush of [...open.values()]) {
-      // What is left goes on growing; the end of a flush looks again.
-      if (inFlight >= options.maxInFlight) return
-      if (inFlight === 0 || flush.results.length >= options.worthOwn) close(flush)
+      if (inFlight >= options.maxInFlight) return // they go on growing; the end of a flush looks again
+      if (inFlight === 0 || small || flush.results.length >= options.worthOwn) close(flush)
     }
   }
 
