@@ -31,7 +31,7 @@ const mostPrepared = 500
 function preparing(pool: pg.Pool) {
   const names = new Map<string, string>()
   return (text: string, values?: unknown[]) => {
-    if (!values || values.length === 0) return pool.query(text) // it may be several statements
+    if (!values?.length && !/^\s*with\b/i.test(text)) return pool.query(text) // it may be several statements
     if (!names.has(text) && names.size < mostPrepared) names.set(text, `pg-boss/${names.size + 1}`)
     return pool.query({ name: names.get(text), text, values })
   }

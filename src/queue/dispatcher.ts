@@ -3,26 +3,16 @@ import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { run, statement } from '../platform/db.ts'
 import { createCompleter } from './completer.ts'
+import { createLine, type Line, type Unit } from './line.ts'
 import type { Chunk } from './queues.ts'
 
 const dueSql = statement('queue/due_queues')
 
 export type ChunkJob = Pick<JobWithMetadata<Chunk>, 'id' | 'name' | 'data' | 'retryCount'>
 
-/** Jobs that are worked, completed and failed together. */
-export interface Unit {
-  jobs: ChunkJob[]
-  /** How many ids it works on. */
-  size: number
-  /** Resolves when all of it is settled. A throw sends its jobs back to be tried again. */
-  work(): Promise<void>
-  /** Both as one, where that is cheaper and allowed: asked while they wait. */
-  merge?(next: Unit): Unit | undefined
-}
-
 export interface QueueWork {
   queue: string
-  /** Units in work at once. */
+  /** Units in work at once; a tenant that has none in work may begin one beyond it. */
   concurrency: number
   /** Jobs in one fetch at most. */
   batchSize: number
@@ -49,11 +39,11 @@ export interface Dispatcher {
   /** Looks into a queue now: somebody has just put work there. */
   wake(queue: string): void
   /**
-   * Whether a claimed job of so many ids may be handed over: there is room, and nothing that came before it waits in the
-   * queue. Until it is handed over or given back, the room is taken.
+   * Whether a claimed job of so many ids may be handed over: there is room, and nothing of the tenant waits in the queue
+   * before it. Until it is handed over or given back, the room is taken.
    */
-  reserve(queue: string, size: number): boolean
-  release(queue: string, size: number): void
+  reserve(queue: string, tenant: string, size: number): boolean
+  release(queue: string, tenant: string, size: number): void
   /** Works a unit whose jobs were born as fetched, and for which there is a reservation of its size. */
   hand(queue: string, unit: Unit): void
   /** Takes no more work from now on. */
@@ -64,43 +54,46 @@ export interface Dispatcher {
 
 const busyPollMs = 4
 const heartbeatMs = 3_000
-/** How long a small unit waits for the one that runs, which may stand before somebody's lock. */
-const patienceMs = 20
+
+interface Entry {
+  work: QueueWork
+  line: Line
+  /** When the queue was last looked at, nothing that is due was left in it, but for the tenants `behind`. */
+  drained: boolean
+  /** Tenants that have taken their share of the room; what they have in the queue was passed over. */
+  behind: ReadonlySet<string>
+  idsPerJob: number
+  pumping: boolean
+  again: boolean
+}
 
 /**
  * Drives pg-boss's fetch and complete for many queues: a queue that gave work is asked again at once, the others are
  * looked at together by one cheap statement, a few milliseconds apart while there is work and up to `idlePollMs` when
- * idle. Work that this process has just made itself comes by hand, without a fetch, as long as it keeps up. Jobs under way
- * get heartbeats, so that a killed worker's chunks go to another within seconds.
+ * idle. Work that this process has just made itself comes by hand, without a fetch, as long as it keeps up. A tenant with
+ * much work leaves room to the others. Jobs under way get heartbeats, so that a killed worker's chunks go to another
+ * within seconds.
  */
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const { boss, logger } = options
-  const queues = new Map(
-    options.work.map((work) => [
-      work.queue,
-      {
-        work,
-        waiting: [] as Unit[],
-        running: 0,
-        runningSize: 0,
-        /** Ids waiting, running or reserved. */
-        taken: 0,
-        /** Nothing that is due was left in the queue when it was last looked at. */
-        drained: false,
-        idsPerJob: 1,
-        patience: undefined as NodeJS.Timeout | undefined,
-        pumping: false,
-        again: false,
-      },
-    ]),
-  )
-  type Entry = NonNullable<ReturnType<typeof queues.get>>
   const inWork = new Set<ChunkJob>()
   const running = new Set<Promise<void>>()
   const completer = createCompleter({ boss, logger, onEnded: forget })
   let stopped = false
   let pollMs = options.idlePollMs
   let timer: NodeJS.Timeout | undefined
+  const queues = new Map<string, Entry>()
+  for (const work of options.work) {
+    const line = createLine(work, {
+      run: (unit) => workUnit(work.queue, unit),
+      track,
+      onFree() {
+        if (!stopped && (!entry.drained || entry.behind.size > 0)) track(pump(entry))
+      },
+    })
+    const entry: Entry = { work, line, drained: false, behind: new Set(), idsPerJob: 1, pumping: false, again: false }
+    queues.set(work.queue, entry)
+  }
 
   function forget(jobs: readonly ChunkJob[]): void {
     for (const job of jobs) inWork.delete(job)
@@ -115,12 +108,14 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     try {
       do {
         entry.again = false
-        while (!stopped && entry.taken < entry.work.room) {
-          const wanted = Math.ceil((entry.work.room - entry.taken) / entry.idsPerJob)
+        while (!stopped && entry.line.room() > 0) {
+          const full = entry.line.fullTenants()
+          const wanted = Math.ceil(entry.line.room() / entry.idsPerJob)
           const batchSize = Math.max(1, Math.min(entry.work.batchSize, wanted))
           // Fetched while a stop begins, they are handed back unit by unit.
-          const jobs = await boss.fetch<Chunk>(entry.work.queue, { batchSize })
+          const jobs = await boss.fetch<Chunk>(entry.work.queue, { batchSize, ignoreGroups: full })
           entry.drained = jobs.length < batchSize
+          entry.behind = new Set(full)
           if (jobs.length === 0) break
           pollMs = busyPollMs
           take(entry, jobs)
@@ -144,48 +139,11 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     const units = entry.work.units(jobs)
     const size = units.reduce((sum, unit) => sum + unit.size, 0)
     entry.idsPerJob = Math.max(1, size / jobs.length)
-    entry.taken += size
     for (const job of jobs) inWork.add(job)
-    entry.waiting.push(...units)
-    start(entry)
-  }
-
-  /** Works what waits, as much side by side as the queue allows; one unit that fails concerns no other. */
-  function start(entry: Entry, small = stopped): void {
-    const { work, waiting } = entry
-    clearTimeout(entry.patience)
-    entry.patience = undefined
-    while (waiting.length > 0 && entry.running < work.concurrency) {
-      if (entry.runningSize > 0 && entry.runningSize + waiting[0]!.size > work.maxSize) return
-      const unit = nextUnit(waiting)
-      if (!small && entry.running > 0 && waiting.length === 0 && unit.size < work.worthOwn) {
-        waiting.push(unit) // it grows until something else has ended: the busier, the cheaper
-        entry.patience ??= setTimeout(() => start(entry, true), patienceMs)
-        return
-      }
-      entry.running++
-      entry.runningSize += unit.size
-      track(
-        workUnit(work.queue, unit).finally(() => {
-          entry.running--
-          entry.runningSize -= unit.size
-          entry.taken -= unit.size
-          start(entry)
-          if (!stopped && !entry.drained) track(pump(entry))
-        }),
-      )
+    for (const unit of units) {
+      entry.line.take(unit.tenant, unit.size)
+      entry.line.add(unit)
     }
-  }
-
-  function nextUnit(waiting: Unit[]): Unit {
-    let unit = waiting.shift()!
-    for (let next = waiting[0]; next; next = waiting[0]) {
-      const both = unit.merge?.(next)
-      if (!both) break
-      unit = both
-      waiting.shift()
-    }
-    return unit
   }
 
   /** The worker's shell: the one place where a bug is caught. Its jobs are tried again, later and alone. */
@@ -213,15 +171,18 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   async function poll(): Promise<void> {
-    const open = [...queues.values()].filter(({ taken, work }) => taken < work.room)
+    const open = [...queues.values()].filter(({ line }) => line.room() > 0)
     try {
       const due =
         open.length === 0 ? [] : await run<{ name: string }>(options.pool, dueSql, [open.map(({ work }) => work.queue)])
       if (due.length === 0) pollMs = Math.min(options.idlePollMs, pollMs * 2)
       const names = new Set(due.map(({ name }) => name))
       for (const entry of open) {
-        entry.drained = !names.has(entry.work.queue)
-        if (!entry.drained) track(pump(entry))
+        if (names.has(entry.work.queue)) track(pump(entry))
+        else {
+          entry.drained = true
+          entry.behind = new Set()
+        }
       }
     } catch (error) {
       pollMs = Math.min(5_000, Math.max(pollMs * 2, options.idlePollMs))
@@ -259,29 +220,23 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       entry.drained = false
       track(pump(entry))
     },
-    reserve(queue, size) {
+    reserve(queue, tenant, size) {
       const entry = queues.get(queue)
-      if (!entry || stopped || !entry.drained || entry.taken + size > entry.work.room) return false
-      entry.taken += size
+      if (!entry || stopped || !entry.drained || entry.behind.has(tenant)) return false
+      if (!entry.line.hasRoomFor(tenant, size)) return false
+      entry.line.take(tenant, size)
       return true
     },
-    release(queue, size) {
-      queues.get(queue)!.taken -= size
-    },
+    release: (queue, tenant, size) => queues.get(queue)!.line.giveBack(tenant, size),
     hand(queue, unit) {
-      const entry = queues.get(queue)!
       for (const job of unit.jobs) inWork.add(job)
-      entry.waiting.push(unit)
-      start(entry)
+      queues.get(queue)!.line.add(unit)
     },
     quiesce,
     async stop() {
       quiesce()
       completer.hurry()
-      for (const entry of queues.values()) {
-        entry.work = { ...entry.work, concurrency: Number.POSITIVE_INFINITY, maxSize: Number.POSITIVE_INFINITY }
-        start(entry) // to be handed back
-      }
+      for (const { line } of queues.values()) line.openUp() // what waits is handed back
       while (running.size > 0) await Promise.all(running)
       clearInterval(heartbeat)
     },

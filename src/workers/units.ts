@@ -1,4 +1,5 @@
-import type { ChunkJob, Unit } from '../queue/dispatcher.ts'
+import type { ChunkJob } from '../queue/dispatcher.ts'
+import type { Unit } from '../queue/line.ts'
 import { mergeChunks, type WorkChunk } from './chunks.ts'
 import type { DeliveriesChunk } from './deliver.ts'
 import type { IntentsChunk } from './process-intents.ts'
@@ -10,6 +11,7 @@ export function fetchedUnits(
   work: (chunk: WorkChunk) => Promise<void>,
 ): Unit[] {
   return mergeChunks(jobs, chunkSize).map(({ chunk, jobs }) => ({
+    tenant: chunk.tenant_id,
     jobs,
     size: chunk.ids.length,
     work: () => work(chunk),
@@ -25,6 +27,7 @@ export function acceptedUnit(
 ): Unit & { chunk: typeof chunk } {
   return {
     chunk,
+    tenant: chunk.tenant_id,
     jobs,
     size: chunk.ids.length,
     work: () => work({ ...chunk, tries: 0 }),
@@ -47,5 +50,11 @@ export function plannedUnit(
   job: ChunkJob,
   work: (chunk: DeliveriesChunk) => Promise<void>,
 ): Unit {
-  return { jobs: [job], size: job.data.ids.length, work: () => work({ ...job.data, tries: 0, planned }) }
+  const { data } = job
+  return {
+    tenant: data.tenant_id,
+    jobs: [job],
+    size: data.ids.length,
+    work: () => work({ ...data, tries: 0, planned }),
+  }
 }

@@ -41,8 +41,8 @@ export interface WorkersDeps {
 
 export interface Workers {
   /** Whether this process will plan so many intents itself, as soon as they are accepted; the room is then theirs. */
-  reserve(lane: Lane, count: number): boolean
-  release(lane: Lane, count: number): void
+  reserve(lane: Lane, tenantId: string, count: number): boolean
+  release(lane: Lane, tenantId: string, count: number): void
   /** Plans intents that were accepted in a claimed job, and have a reservation. */
   plan(lane: Lane, accepted: { jobId: string; tenantId: string; intents: Intent[] }): void
   /** Takes no more work from now on. */
@@ -58,7 +58,7 @@ const worthOwn = 100
 const flush = { rows: 500, ms: 5, maxInFlight: 2, worthOwn }
 const recipientsPerChunk = 1_000
 /** Intents in the memory of this process that wait for planning, in chunks: what accepting may be ahead of planning. */
-const chunksAhead = 16
+const chunksAhead = 20
 /** Of the patience with a stop, the share in which sends may end by themselves; the rest is for settling what was cut off. */
 const sendingShare = 0.8
 
@@ -111,7 +111,7 @@ export function startWorkers(on: WorkersDeps): Workers {
     plan: {
       audit: config.AUDIT_ENABLED,
       chunkSize: size,
-      claims: (queue, size) => dispatcher.reserve(queue, size),
+      claims: (queue, tenantId, count) => dispatcher.reserve(queue, tenantId, count),
     },
     recipientsPerChunk,
     wake: on.ring,
@@ -123,7 +123,7 @@ export function startWorkers(on: WorkersDeps): Workers {
         plannedUnit({ claims, content }, chunkJob, (chunk) => deliver(chunk, deps)),
       )
     },
-    giveBack: (job) => dispatcher.release(job.queue, job.data.ids.length),
+    giveBack: ({ queue, data }) => dispatcher.release(queue, data.tenant_id, data.ids.length),
   }
   const plan = (chunk: WorkChunk & IntentsChunk) =>
     workIsolating(
@@ -150,9 +150,9 @@ export function startWorkers(on: WorkersDeps): Workers {
       queue: deliveriesQueue(channel, lane),
       concurrency: Number.POSITIVE_INFINITY,
       batchSize: fetchBatch,
-      maxSize: atOnce,
+      maxSize: 2 * atOnce,
       worthOwn: 0,
-      room: 2 * atOnce,
+      room: 3 * atOnce,
       units: (jobs: ChunkJob[]) => fetchedUnits(jobs, size, (chunk) => deliver(chunk, delivering[lane])),
     })),
   ])
@@ -163,7 +163,7 @@ export function startWorkers(on: WorkersDeps): Workers {
     maxSize: 1,
     worthOwn: 0,
     room: 1,
-    units: (jobs) => [{ jobs, size: 1, work: () => maintain(on) }],
+    units: (jobs) => [{ tenant: '', jobs, size: 1, work: () => maintain(on) }],
   })
 
   const dispatcher = startDispatcher({
@@ -177,8 +177,8 @@ export function startWorkers(on: WorkersDeps): Workers {
   const silence = on.onRing((queue) => dispatcher.wake(queue))
 
   return {
-    reserve: (lane, count) => dispatcher.reserve(intentsQueue(lane), count),
-    release: (lane, count) => dispatcher.release(intentsQueue(lane), count),
+    reserve: (lane, tenantId, count) => dispatcher.reserve(intentsQueue(lane), tenantId, count),
+    release: (lane, tenantId, count) => dispatcher.release(intentsQueue(lane), tenantId, count),
     plan(lane, { jobId, tenantId, intents }) {
       const queue = intentsQueue(lane)
       const chunk = { tenant_id: tenantId, ids: intents.map(({ id }) => id), intents }

@@ -9,8 +9,8 @@ import { type AcceptedChunk, acceptIntents } from './accept-intents.ts'
 /** Workers in this process, that can plan what it accepts without a look into the queue. */
 export interface Planner {
   /** Whether there is room for so many intents; the room is then taken. */
-  reserve(lane: Lane, count: number): boolean
-  release(lane: Lane, count: number): void
+  reserve(lane: Lane, tenantId: string, count: number): boolean
+  release(lane: Lane, tenantId: string, count: number): void
   plan(lane: Lane, chunk: AcceptedChunk): void
 }
 
@@ -30,9 +30,14 @@ export interface AcceptBatchDeps {
  * whoever is free.
  */
 export async function acceptBatch(intents: readonly NewIntent[], on: AcceptBatchDeps): Promise<AcceptAnswer[]> {
-  const counts = Map.groupBy(intents, ({ priority }) => laneOf(priority))
-  const free = new Map([...counts].map(([lane, members]) => [lane, members.length]))
-  const planner = on.planner && reserveAll(on.planner, free) ? on.planner : undefined
+  const shares = new Map<string, Share>()
+  for (const { tenantId, priority } of intents) {
+    const lane = laneOf(priority)
+    const share = shares.get(keyOf(lane, tenantId)) ?? { lane, tenantId, count: 0 }
+    share.count++
+    shares.set(keyOf(lane, tenantId), share)
+  }
+  const planner = on.planner && reserveAll(on.planner, [...shares.values()]) ? on.planner : undefined
   try {
     const { answers, claimed } = await acceptIntents(
       on.pool,
@@ -44,27 +49,33 @@ export async function acceptBatch(intents: readonly NewIntent[], on: AcceptBatch
     )
     for (const chunk of claimed) {
       const lane = laneOf(chunk.priority)
-      free.set(lane, free.get(lane)! - chunk.intents.length)
+      shares.get(keyOf(lane, chunk.tenantId))!.count -= chunk.intents.length
       planner!.plan(lane, chunk)
     }
     return answers
   } finally {
-    for (const [lane, count] of free) {
-      if (planner)
-        planner.release(lane, count) // what was a duplicate, or is due later
-      else on.wake(intentsQueue(lane))
-    }
+    if (planner) for (const { lane, tenantId, count } of shares.values()) planner.release(lane, tenantId, count)
+    else for (const lane of new Set([...shares.values()].map(({ lane }) => lane))) on.wake(intentsQueue(lane))
   }
 }
 
-function reserveAll(planner: Planner, counts: ReadonlyMap<Lane, number>): boolean {
-  const reserved: [Lane, number][] = []
-  for (const [lane, count] of counts) {
-    if (!planner.reserve(lane, count)) {
-      for (const [lane, count] of reserved) planner.release(lane, count)
+/** What of a batch is one tenant's in one lane; in the end, what of it was a duplicate or is due later. */
+interface Share {
+  lane: Lane
+  tenantId: string
+  count: number
+}
+
+const keyOf = (lane: Lane, tenantId: string) => `${lane} ${tenantId}`
+
+function reserveAll(planner: Planner, shares: readonly Share[]): boolean {
+  const reserved: Share[] = []
+  for (const share of shares) {
+    if (!planner.reserve(share.lane, share.tenantId, share.count)) {
+      for (const { lane, tenantId, count } of reserved) planner.release(lane, tenantId, count)
       return false
     }
-    reserved.push([lane, count])
+    reserved.push(share)
   }
   return true
 }

@@ -18,7 +18,7 @@ export interface PlanSettings {
   /** Deliveries in one job at most. */
   chunkSize: number
   /** Whether this process will send so many deliveries of a queue itself, as soon as they are planned: asked once a job. */
-  claims(queue: string, size: number): boolean
+  claims(queue: string, tenantId: string, size: number): boolean
 }
 
 /** A job of deliveries, as planned; with `claimed` they are in state 'sending', and this process has to send them. */
@@ -134,7 +134,7 @@ function deliveryJobs(
     for (let from = 0; from < group.length; from += settings.chunkSize) {
       const part = group.slice(from, from + settings.chunkSize)
       const data = { tenant_id: tenantId, ids: part.map(({ id }) => id) }
-      const claimed = settings.claims(queue, part.length)
+      const claimed = settings.claims(queue, tenantId, part.length)
       jobs.push({ id: ids.id(), queue, channel, data, priority, claimed, deliveries: part })
     }
   }

@@ -15,7 +15,7 @@ export interface Sendable {
   expiresAt?: Date
   reason?: FailureReason
   detail?: string
-  claim: { channel: Channel }
+  claim: { tenantId: string; channel: Channel }
 }
 
 /** What became of one claimed delivery. */
@@ -26,27 +26,38 @@ export type Result<S> = {
   completedAt: Date
 } & ({ kind: 'tried'; outcome: AttemptOutcome } | { kind: 'expired' } | { kind: 'handed_back' })
 
-/** Lets at most `limit` tasks run at once; the others wait in order. */
+/** Lets at most `limit` tasks run at once; of the others the tenants take turns, each in its own order. */
 export interface Slots {
-  take(): Promise<() => void>
+  take(tenantId: string): Promise<() => void>
 }
 
 export function createSlots(limit: number): Slots {
   let free = limit
-  const waiting: (() => void)[] = []
+  const waiting = new Map<string, (() => void)[]>()
   const release = () => {
-    const next = waiting.shift()
-    if (next) next()
-    else free++
+    const [turn] = waiting
+    if (!turn) {
+      free++
+      return
+    }
+    const [tenantId, line] = turn
+    const next = line.shift()!
+    waiting.delete(tenantId)
+    if (line.length > 0) waiting.set(tenantId, line)
+    next()
   }
   return {
-    take: () =>
+    take: (tenantId) =>
       new Promise((resolve) => {
         const grant = () => resolve(release)
         if (free > 0) {
           free--
           grant()
-        } else waiting.push(grant)
+        } else {
+          const line = waiting.get(tenantId)
+          if (line) line.push(grant)
+          else waiting.set(tenantId, [grant])
+        }
       }),
   }
 }
@@ -86,7 +97,7 @@ async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Res
     const detail = `no provider is configured for ${channel}`
     return { ...done, kind: 'tried', outcome: { kind: 'rejected', reason: 'misconfigured', retryable: false, detail } }
   }
-  const release = await deps.slots(channel).take()
+  const release = await deps.slots(channel).take(item.claim.tenantId)
   try {
     const startedAt = deps.now()
     if (deps.stopping.aborted) return { ...done, kind: 'handed_back' }

@@ -17,7 +17,11 @@ const message: Message = {
   metadata: {},
   createdAt: '2026-01-15T10:00:00.000Z',
 }
-const item = (extra: Partial<Sendable> = {}): Sendable => ({ claim: { channel: 'email' }, message, ...extra })
+const item = (extra: Partial<Sendable> = {}): Sendable => ({
+  claim: { tenantId: 'a', channel: 'email' },
+  message,
+  ...extra,
+})
 
 function on(send: () => Promise<void>, limit = 1): SendDeps & { clock: ReturnType<typeof testClock> } {
   const clock = testClock()
@@ -59,4 +63,18 @@ test('no more are sent at once than there are slots', async () => {
     () => {},
   )
   assert.equal(most, 3)
+})
+
+test('tenants take turns at the slots', async () => {
+  const slots = createSlots(1)
+  const order: string[] = []
+  const first = await slots.take('loud')
+  const taken = ['loud', 'loud', 'loud', 'quiet'].map(async (tenantId) => {
+    const release = await slots.take(tenantId)
+    order.push(tenantId)
+    release()
+  })
+  first()
+  await Promise.all(taken)
+  assert.deepEqual(order, ['loud', 'quiet', 'loud', 'loud'])
 })
