@@ -221,6 +221,11 @@ export const fields = {
     default: -1,
     help: 'Replication factor of topics that we create; -1: the broker’s default.',
   }),
+  KAFKA_COMPRESSION: field({
+    parse: z.enum(['none', 'gzip', 'zstd']),
+    default: 'none',
+    help: 'How record batches are compressed: gzip is read by every client, zstd needs a client that knows it.',
+  }),
   KAFKA_SSL: field({ parse: flag, default: false, help: 'TLS to the brokers.' }),
   KAFKA_SASL_USERNAME: field({ parse: z.string().optional(), help: 'SASL PLAIN user name; empty: no SASL.' }),
   KAFKA_SASL_PASSWORD: field({ parse: z.string().optional(), secret: true, help: 'SASL PLAIN password.' }),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Admin, CompressionTypes, Kafka, type LogEntry, logLevel, type Producer } from 'kafkajs'
 import type { Logger } from 'pino'
 import { OperationalError } from './errors.ts'
-import { installRecordEncoder } from './kafkajs-records.ts'
+import { type Compression, installRecordEncoder } from './kafkajs-records.ts'
 import { tameRequestQueue } from './kafkajs-request-queue.ts'
 
 export interface KafkaMessage {
@@ -16,6 +16,7 @@ export interface KafkaOptions {
   brokers: readonly string[]
   clientId: string
   ssl: boolean
+  compression: Compression
   /** SASL PLAIN. */
   sasl?: { username: string; password: string }
   logger: Pick<Logger, 'debug'>
@@ -82,7 +83,7 @@ export function createKafkaPublisher(options: KafkaOptions): KafkaPublisher {
   let opening: Promise<Session> | undefined
 
   async function open(): Promise<Session> {
-    const session = createSession(kafka)
+    const session = createSession(kafka, options.compression)
     try {
       await session.producer.connect()
       return session
@@ -163,7 +164,13 @@ interface Session {
   send(messages: readonly KafkaMessage[]): Promise<void>
 }
 
-function createSession(kafka: Kafka): Session {
+const compressionTypes: Record<Compression, CompressionTypes> = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  zstd: CompressionTypes.ZSTD,
+}
+
+function createSession(kafka: Kafka, compression: Compression): Session {
   /** The partition counts and the partitions of the request under way. */
   let counts = new Map<string, number>()
   let meant = new Set<string>()
@@ -196,7 +203,7 @@ function createSession(kafka: Kafka): Session {
       const answers = await producer.sendBatch({
         acks: -1,
         timeout: brokerTimeoutMs,
-        compression: CompressionTypes.GZIP,
+        compression: compressionTypes[compression],
         topicMessages: [...byTopic].map(([topic, list]) => ({ topic, messages: list })),
       })
       for (const { topicName, partition } of answers) meant.delete(`${topicName}/${partition}`)

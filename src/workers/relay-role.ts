@@ -29,6 +29,7 @@ export function startRelayRole(on: RelayRoleDeps): Relay {
           brokers: config.KAFKA_BROKERS,
           clientId: config.KAFKA_CLIENT_ID,
           ssl: config.KAFKA_SSL,
+          compression: config.KAFKA_COMPRESSION,
           sasl: config.KAFKA_SASL_USERNAME
             ? { username: config.KAFKA_SASL_USERNAME, password: config.KAFKA_SASL_PASSWORD ?? '' }
             : undefined,

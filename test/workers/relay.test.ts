@@ -54,7 +54,13 @@ function start(over: Partial<RelayDeps> = {}, broker: TestKafka = kafka): Watche
   const failed: RelayFailure[] = []
   const relay = startRelay({
     pool: worker,
-    publisher: createKafkaPublisher({ brokers: broker.brokers, clientId: 'relay-test', ssl: false, logger }),
+    publisher: createKafkaPublisher({
+      brokers: broker.brokers,
+      clientId: 'relay-test',
+      ssl: false,
+      compression: 'gzip',
+      logger,
+    }),
     leaderLock: createLeaderLock({ databaseUrl: database.url, retryMs: 200, logger }),
     clock: systemClock,
     metrics: { published: (events) => published.push(events), failed: (reason) => failed.push(reason) },
@@ -367,7 +373,13 @@ test('a broker that is away holds events back, and all of them arrive in order w
 })
 
 test('a leader that cannot reach the broker for long gives the lead to one that can', async () => {
-  const cutOff = createKafkaPublisher({ brokers: ['127.0.0.1:1'], clientId: 'cut-off', ssl: false, logger })
+  const cutOff = createKafkaPublisher({
+    brokers: ['127.0.0.1:1'],
+    clientId: 'cut-off',
+    ssl: false,
+    compression: 'gzip',
+    logger,
+  })
   const first = start({ publisher: cutOff, brokerPatienceMs: 100 })
   await eventually(() => assert.ok(first.failed.includes('broker_unavailable')))
   await leads(start())
@@ -442,7 +454,13 @@ test('without brokers the lane is switched off, once and clearly; with them it i
 })
 
 test('a topic that is there with fewer partitions is reported and used', async () => {
-  const publisher = createKafkaPublisher({ brokers: kafka.brokers, clientId: 'shortfall', ssl: false, logger })
+  const publisher = createKafkaPublisher({
+    brokers: kafka.brokers,
+    clientId: 'shortfall',
+    ssl: false,
+    compression: 'gzip',
+    logger,
+  })
   const topic = `${topicPrefix}carillon.system`
   assert.deepEqual(await publisher.ensureTopics([topic], { partitions: 2, replication: -1 }), [])
   assert.deepEqual(await publisher.ensureTopics([topic], { partitions: 5, replication: -1 }), [
@@ -451,7 +469,13 @@ test('a topic that is there with fewer partitions is reported and used', async (
 })
 
 test('a batch of one key that is larger than a broker takes at once arrives whole and in order', async () => {
-  const publisher = createKafkaPublisher({ brokers: kafka.brokers, clientId: 'large', ssl: false, logger })
+  const publisher = createKafkaPublisher({
+    brokers: kafka.brokers,
+    clientId: 'large',
+    ssl: false,
+    compression: 'gzip',
+    logger,
+  })
   const topics = feedTopics.map((topic) => topicPrefix + topic)
   await publisher.ensureTopics(topics, { partitions: 2, replication: -1 })
   const noise = () => Array.from({ length: 60 }, () => randomUUID()).join('')
@@ -472,7 +496,13 @@ test('a batch of one key that is larger than a broker takes at once arrives whol
 })
 
 test('an unknown topic is an operational error, and the publisher works again afterwards', async () => {
-  const publisher = createKafkaPublisher({ brokers: kafka.brokers, clientId: 'unknown', ssl: false, logger })
+  const publisher = createKafkaPublisher({
+    brokers: kafka.brokers,
+    clientId: 'unknown',
+    ssl: false,
+    compression: 'gzip',
+    logger,
+  })
   const message = { topic: `${topicPrefix}nowhere`, key: 'k', headers: {}, value: '{}' }
   await assert.rejects(publisher.publish([message]), { name: 'OperationalError', code: /^KAFKA_/ })
   await publisher.ensureTopics([message.topic], { partitions: 1, replication: -1 })

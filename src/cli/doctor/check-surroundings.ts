@@ -38,6 +38,7 @@ export async function checkKafka(config: Config): Promise<Check> {
     brokers: config.KAFKA_BROKERS,
     clientId: config.KAFKA_CLIENT_ID,
     ssl: config.KAFKA_SSL,
+    compression: config.KAFKA_COMPRESSION,
     sasl: config.KAFKA_SASL_USERNAME
       ? { username: config.KAFKA_SASL_USERNAME, password: config.KAFKA_SASL_PASSWORD ?? '' }
       : undefined,

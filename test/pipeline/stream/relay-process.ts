@@ -10,7 +10,13 @@ const [databaseUrl = '', brokers = '', topicPrefix = ''] = process.argv.slice(2)
 const logger = pino({ level: 'silent' })
 startRelay({
   pool: openPool({ databaseUrl, role: 'carillon_worker', max: 3, applicationName: 'relay-process', onError: () => {} }),
-  publisher: createKafkaPublisher({ brokers: brokers.split(','), clientId: 'relay-process', ssl: false, logger }),
+  publisher: createKafkaPublisher({
+    brokers: brokers.split(','),
+    clientId: 'relay-process',
+    ssl: false,
+    compression: 'gzip',
+    logger,
+  }),
   leaderLock: createLeaderLock({ databaseUrl, logger }),
   clock: systemClock,
   metrics: {
