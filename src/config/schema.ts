@@ -221,9 +221,9 @@ export const fields = {
     default: -1,
     help: 'Replication factor of topics that we create; -1: the broker’s default.',
   }),
-  KAFKA_COMPRESSION: field({
+  KAFKA_COMPRESSION: field<'none' | 'gzip' | 'zstd'>({
     parse: z.enum(['none', 'gzip', 'zstd']),
-    default: 'none',
+    default: 'gzip',
     help: 'How record batches are compressed: gzip is read by every client, zstd needs a client that knows it.',
   }),
   KAFKA_SSL: field({ parse: flag, default: false, help: 'TLS to the brokers.' }),
