@@ -7,6 +7,7 @@ type Answer = { id: number; value?: unknown; fault?: string } | { event: string;
 type Handlers = Record<string, (argument: never) => unknown>
 
 export interface Child {
+  pid: number | undefined
   call<T>(name: string, argument?: unknown): Promise<T>
   on<T>(event: string, listener: (value: T) => void): void
   /** Calls `stop` in the child and waits for its end; kills it when that takes too long. Tells of an end that was not clean. */
@@ -51,6 +52,7 @@ export function startChild(file: URL): Child {
     return answer.promise as Promise<T>
   }
   return {
+    pid: child.pid,
     call,
     on: (event, listener) => void listeners.set(event, listener),
     async stop() {

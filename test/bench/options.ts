@@ -1,8 +1,5 @@
 import { parseArgs } from 'node:util'
-
-export const scenarioNames = ['pipeline', 'accept', 'pg-boss', 'graphile-worker', 'copy-floor'] as const
-
-export type ScenarioName = (typeof scenarioNames)[number]
+import { type ScenarioName, scenarioNames, usualNames } from './scenarios.ts'
 
 export interface BenchOptions {
   scenarios: readonly ScenarioName[]
@@ -21,17 +18,20 @@ export interface BenchOptions {
   transport: 'direct' | 'graphql'
 }
 
+const byNameAlone = scenarioNames.filter((name) => !usualNames.includes(name))
+
 export const usage = `npm run bench -- [scenario …] [options]
 
-Scenarios: ${scenarioNames.join(', ')}. None named: all of them, in this order.
+Scenarios, in this order: ${scenarioNames.join(', ')}.
+None named: all of them${byNameAlone.length > 0 ? `, but for ${byNameAlone.join(', ')}` : ''}.
 
   --quick              one round of short phases; the whole run takes less than three minutes
   --rate N             notifications a second in the open-loop phase of pipeline (2000 with --quick, else 5000)
-  --seconds N          length of one measured phase (8 with --quick, else 20)
+  --seconds N          length of one measured phase (3 with --quick, else 20)
   --rounds N           repetitions of each measurement (1 with --quick, else 3)
   --request-size N     notifications in one request of the open-loop phase (20)
   --database-url URL   a Postgres superuser or owner instead of the embedded one; databases are made there, and dropped
-  --no-kafka           leaves the broker and the relay out of pipeline, and says so
+  --no-kafka           leaves the broker and the relay out, and says so
   --transport NAME     how the load reaches pipeline: graphql, or direct, which leaves GraphQL out (graphql)
   --json FILE          also writes everything to FILE
   --help`
@@ -59,11 +59,11 @@ export function readOptions(argv: readonly string[]): BenchOptions | 'help' {
   const { quick, transport } = values
   if (transport !== 'direct' && transport !== 'graphql') throw new RangeError('--transport is direct or graphql')
   return {
-    scenarios: positionals.length === 0 ? scenarioNames : scenarioNames.filter((name) => named(positionals).has(name)),
+    scenarios: positionals.length === 0 ? usualNames : scenarioNames.filter((name) => named(positionals).has(name)),
     quick,
     jsonFile: values.json,
     rate: wholeNumber('--rate', values.rate, quick ? 2_000 : 5_000, 1_000_000),
-    seconds: wholeNumber('--seconds', values.seconds, quick ? 8 : 20, 600),
+    seconds: wholeNumber('--seconds', values.seconds, quick ? 3 : 20, 600),
     rounds: wholeNumber('--rounds', values.rounds, quick ? 1 : 3, 25),
     requestSize: wholeNumber('--request-size', values['request-size'], 20, 1_000),
     databaseUrl: values['database-url'],

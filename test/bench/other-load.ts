@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { readProcesses, ticksOfTree } from './process-usage.ts'
 
 /**
  * How many cores were busy with something that is not of this run, since the call: what makes a figure of a shared
@@ -25,35 +26,17 @@ interface Ticks {
 }
 
 function readTicks(): Ticks | undefined {
-  const stat = read('/proc/stat')
+  const stat = readStat()
   if (stat === undefined) return undefined
   const [user, nice, system, idle, iowait, irq, softirq, steal] = stat.split('\n')[0]!.split(/\s+/).slice(1).map(Number)
   const busy = user! + nice! + system! + irq! + softirq! + steal!
-  return { all: busy + idle! + iowait!, busy, own: ownTicks() }
+  return { all: busy + idle! + iowait!, busy, own: ticksOfTree(readProcesses(), process.pid) }
 }
 
-function ownTicks(): number {
-  const children = new Map<number, number[]>()
-  const ticks = new Map<number, number>()
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = read(`/proc/${name}/stat`)
-    if (stat === undefined) continue // it has just ended
-    // The program's name is in brackets and may hold anything; the fields behind it are numbers.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const parent = Number(fields[1])
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)])
-    ticks.set(Number(name), Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14]))
-  }
-  const sum = (pid: number): number =>
-    (children.get(pid) ?? []).reduce((total, child) => total + sum(child), ticks.get(pid) ?? 0)
-  return sum(process.pid)
-}
-
-function read(file: string): string | undefined {
+function readStat(): string | undefined {
   try {
-    return readFileSync(file, 'utf8')
+    return readFileSync('/proc/stat', 'utf8')
   } catch {
-    return undefined
+    return undefined // not Linux
   }
 }

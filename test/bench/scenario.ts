@@ -11,11 +11,24 @@ export interface ScenarioContext {
   progress: Progress
 }
 
+/** A line of the table; `name` says which part of the scenario it is. */
+export interface TableLine {
+  name: string
+  perSecond?: number | null
+  unit?: string
+  spread?: { least: number; most: number }
+  p50Ms?: number
+  p95Ms?: number
+  p99Ms?: number
+  remark?: string
+}
+
 /** What a scenario gives: `perSecond` is what the table compares; everything else is told beside it. */
 export interface ScenarioResult {
-  /** What the figure counts. */
-  unit: 'notifications' | 'intents' | 'jobs'
-  perSecond: number
+  /** What the figure counts: notifications, intents, jobs … */
+  unit: string
+  /** null: it is not about a rate, or was not measured; the remark says which. */
+  perSecond: number | null
   /** Least and most of the rounds; absent where there was one. */
   spread?: { least: number; most: number }
   p50Ms?: number
@@ -23,6 +36,8 @@ export interface ScenarioResult {
   p99Ms?: number
   /** One line for the reader of the table. */
   remark: string
+  /** Further lines of the table, below its own. */
+  more?: TableLine[]
   /** Cores that were busy with something else meanwhile. */
   othersCores?: number
   /** Anything here fails the run. */

@@ -8,7 +8,7 @@ import { createObserver, type Observer } from './observer.ts'
 export interface ServiceOptions {
   databaseUrl: string
   /** `all`: api, worker and relay in one process. */
-  role: Extract<AppRole, 'all' | 'api'>
+  role: AppRole
   /** Absent: no relay. */
   kafka?: { brokers: string[]; topicPrefix: string }
 }

@@ -1,0 +1,60 @@
+import type { LeanRequests } from './lean-generator.ts'
+import { benchTemplate, dataOf, keyOf, type LoadItem, recipientOf, typeOf } from './load-item.ts'
+
+/** What the lean generator asks for; it goes to another process, so it is data. */
+export type LeanAim =
+  | { kind: 'send one'; run: string; extra?: Record<string, unknown> }
+  | { kind: 'send many'; run: string; size: number }
+  | { kind: 'look up'; ids: string[] }
+
+const sendOne = `mutation One($input: SendNotificationInput!) { sendNotification(input: $input) { id status } }`
+const sendMany = `mutation Load($inputs: [SendNotificationInput!]!) {
+  sendNotifications(inputs: $inputs) { intentId status error { code } }
+}`
+const lookUp = `query One($id: ID!) {
+  notification(id: $id) { id status type recipientId createdAt deliveries { channel status reason } }
+}`
+
+export function leanRequests(aim: LeanAim): LeanRequests {
+  if (aim.kind === 'look up') {
+    const { ids } = aim
+    return {
+      size: 1,
+      bodyOf: (turn) => JSON.stringify({ query: lookUp, variables: { id: ids[turn % ids.length] } }),
+      doneIn: (answer) => (answer.startsWith('{"data":{"notification":{"id"') ? 1 : failed(answer)),
+    }
+  }
+  if (aim.kind === 'send one') {
+    return {
+      size: 1,
+      bodyOf: (turn) => JSON.stringify({ query: sendOne, variables: { input: inputOf(aim.run, turn, aim.extra) } }),
+      doneIn: (answer) => (answer.startsWith('{"data":{"sendNotification":{"id"') ? 1 : failed(answer)),
+    }
+  }
+  return {
+    size: aim.size,
+    bodyOf: (turn) => {
+      const inputs = Array.from({ length: aim.size }, (_one, index) => inputOf(aim.run, turn * aim.size + index))
+      return JSON.stringify({ query: sendMany, variables: { inputs } })
+    },
+    doneIn: (answer) => answer.split('"status":"ACCEPTED"').length - 1 || failed(answer),
+  }
+}
+
+function inputOf(run: string, number: number, extra?: Record<string, unknown>) {
+  const item: LoadItem = { number, phase: 0, intendedMs: 0, run }
+  return {
+    idempotencyKey: keyOf(item),
+    type: typeOf(),
+    recipient: { type: 'USER', ...recipientOf(item) },
+    channels: ['EMAIL'],
+    category: 'transactional',
+    template: benchTemplate,
+    data: dataOf(item),
+    ...extra,
+  }
+}
+
+function failed(answer: string): never {
+  throw new Error(`not what was asked for: ${answer.slice(0, 300)}`)
+}
