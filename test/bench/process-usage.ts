@@ -59,17 +59,17 @@ export function memoryOf(pid: number | undefined): Memory | undefined {
   return { residentMiB: mib('VmRSS'), peakMiB: mib('VmHWM') }
 }
 
-/** A process of this run whose command line holds `text`. */
-export function findDescendant(text: string): number | undefined {
+/** A process of this run that runs `program` with `argument` on its command line. */
+export function findDescendant(program: string, argument: string): number | undefined {
   const processes = readProcesses()
   const isOurs = (pid: number): boolean => {
     const parent = processes.get(pid)?.parent
     return parent === process.pid || (parent !== undefined && parent > 1 && isOurs(parent))
   }
-  // Of a shell and what it runs, both of which hold the text, the later one is meant.
-  return [...processes.keys()]
-    .sort((a, b) => b - a)
-    .find((pid) => read(`/proc/${pid}/cmdline`)?.includes(text) && isOurs(pid))
+  return [...processes.keys()].find((pid) => {
+    const [command, ...rest] = read(`/proc/${pid}/cmdline`)?.split('\0') ?? []
+    return command?.split('/').at(-1) === program && rest.includes(argument) && isOurs(pid)
+  })
 }
 
 /** The postmaster, seen from one of its backends; undefined where the server is not on this machine, or not ours to see. */

@@ -6,6 +6,7 @@ import pg from 'pg'
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { startKafka, type TestKafka } from '../support/kafka-broker.ts'
+import { parentOf } from './process-usage.ts'
 
 export interface DatabaseServer {
   kind: 'embedded' | 'given'
@@ -109,6 +110,13 @@ async function untilUnused(admin: pg.Client, name: string): Promise<void> {
     if (!rows[0].exists) break
     await sleep(50)
   }
+}
+
+/** Whose children all the server's processes are; undefined where it is not ours to look at. */
+export async function postmasterOf(server: DatabaseServer): Promise<number | undefined> {
+  if (server.kind !== 'embedded') return undefined
+  const [row] = await server.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return parentOf(row!.pid)
 }
 
 function withDatabase(url: string, name: string): string {

@@ -6,8 +6,8 @@ import type { LeanHttp } from './lean-http.ts'
 export interface LeanRequests {
   /** Notifications, or look-ups, in one request. */
   size: number
-  /** The body of the `turn`-th request. */
-  bodyOf(turn: number): string
+  /** The body of the `turn`-th request, and when it should have been sent. */
+  bodyOf(turn: number, intendedMs: number): string
   /** How many of the request's things its answer says were done. */
   doneIn(answer: string): number
 }
@@ -57,7 +57,7 @@ export function createLeanGenerator(http: LeanHttp, requests: LeanRequests) {
       async request(intendedMs: number, fromMs: number, toMs: number): Promise<void> {
         report.requests++
         try {
-          const done = requests.doneIn(await http.post(requests.bodyOf(turn++)))
+          const done = requests.doneIn(await http.post(requests.bodyOf(turn++, intendedMs)))
           const now = monotonicMs()
           if (intendedMs >= fromMs) answersMs.push(now - intendedMs)
           if (now >= fromMs && now < toMs) counted += done

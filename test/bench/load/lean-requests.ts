@@ -3,7 +3,7 @@ import { benchTemplate, dataOf, keyOf, type LoadItem, recipientOf, typeOf } from
 
 /** What the lean generator asks for; it goes to another process, so it is data. */
 export type LeanAim =
-  | { kind: 'send one'; run: string; extra?: Record<string, unknown> }
+  | { kind: 'send one'; run: string; phase?: number; extra?: Record<string, unknown> }
   | { kind: 'send many'; run: string; size: number }
   | { kind: 'look up'; ids: string[] }
 
@@ -27,22 +27,26 @@ export function leanRequests(aim: LeanAim): LeanRequests {
   if (aim.kind === 'send one') {
     return {
       size: 1,
-      bodyOf: (turn) => JSON.stringify({ query: sendOne, variables: { input: inputOf(aim.run, turn, aim.extra) } }),
+      bodyOf: (number, intendedMs) => {
+        const input = inputOf({ number, phase: aim.phase ?? 0, intendedMs, run: aim.run }, aim.extra)
+        return JSON.stringify({ query: sendOne, variables: { input } })
+      },
       doneIn: (answer) => (answer.startsWith('{"data":{"sendNotification":{"id"') ? 1 : failed(answer)),
     }
   }
   return {
     size: aim.size,
-    bodyOf: (turn) => {
-      const inputs = Array.from({ length: aim.size }, (_one, index) => inputOf(aim.run, turn * aim.size + index))
+    bodyOf: (turn, intendedMs) => {
+      const inputs = Array.from({ length: aim.size }, (_one, index) =>
+        inputOf({ number: turn * aim.size + index, phase: 0, intendedMs, run: aim.run }),
+      )
       return JSON.stringify({ query: sendMany, variables: { inputs } })
     },
     doneIn: (answer) => answer.split('"status":"ACCEPTED"').length - 1 || failed(answer),
   }
 }
 
-function inputOf(run: string, number: number, extra?: Record<string, unknown>) {
-  const item: LoadItem = { number, phase: 0, intendedMs: 0, run }
+function inputOf(item: LoadItem, extra?: Record<string, unknown>) {
   return {
     idempotencyKey: keyOf(item),
     type: typeOf(),
