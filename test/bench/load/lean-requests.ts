@@ -5,6 +5,8 @@ import { benchTemplate, dataOf, keyOf, type LoadItem, recipientOf, typeOf } from
 export type LeanAim =
   | { kind: 'send one'; run: string; phase?: number; extra?: Record<string, unknown> }
   | { kind: 'send many'; run: string; size: number }
+  /** One in-app notification each, to subscriber after subscriber; its subject says when it should have been sent. */
+  | { kind: 'send to inbox'; subscribers: number }
   | { kind: 'look up'; ids: string[] }
 
 const sendOne = `mutation One($input: SendNotificationInput!) { sendNotification(input: $input) { id status } }`
@@ -34,6 +36,22 @@ export function leanRequests(aim: LeanAim): LeanRequests {
       doneIn: (answer) => (answer.startsWith('{"data":{"sendNotification":{"id"') ? 1 : failed(answer)),
     }
   }
+  if (aim.kind === 'send to inbox') {
+    return {
+      size: 1,
+      bodyOf: (turn, intendedMs) => {
+        const input = {
+          type: typeOf(),
+          recipient: { type: 'USER', id: `subscriber-${(turn * inboxStep) % aim.subscribers}` },
+          channels: ['IN_APP'],
+          subject: String(intendedMs),
+          body: 'Your order has left our warehouse.',
+        }
+        return JSON.stringify({ query: sendOne, variables: { input } })
+      },
+      doneIn: (answer) => (answer.startsWith('{"data":{"sendNotification":{"id"') ? 1 : failed(answer)),
+    }
+  }
   return {
     size: aim.size,
     bodyOf: (turn, intendedMs) => {
@@ -45,6 +63,9 @@ export function leanRequests(aim: LeanAim): LeanRequests {
     doneIn: (answer) => answer.split('"status":"ACCEPTED"').length - 1 || failed(answer),
   }
 }
+
+/** A prime, so that neighbours in time are no neighbours in the list. */
+const inboxStep = 613
 
 function inputOf(item: LoadItem, extra?: Record<string, unknown>) {
   return {
