@@ -1,0 +1,95 @@
+import { type ScenarioContext, spreadIfMany, type TableLine } from '../scenario.ts'
+import { medianOf, spreadOf } from '../statistics.ts'
+import { measureDrain, measureSteady, oneByOne, type PeerQueue } from './queue-measurements.ts'
+
+/** A setting to try a peer with. */
+export interface Candidate<Settings> {
+  settings: Settings
+  queue: PeerQueue
+}
+
+export interface PeerRates {
+  perSecond: number
+  spread?: { least: number; most: number }
+  drainedPerSecond: number
+  enqueuedPerSecond: number
+}
+
+type Context = Pick<ScenarioContext, 'options' | 'progress'>
+
+/** Jobs in sets of a thousand: the drain of a full queue, and both sides at once. */
+export async function measureInSets(queue: PeerQueue, { options, progress }: Context): Promise<PeerRates> {
+  const jobs = options.quick ? 20_000 : 60_000
+  const drains: { enqueuedPerSecond: number; drainedPerSecond: number }[] = []
+  const steady: number[] = []
+  for (let round = 1; round <= options.rounds; round++) {
+    const of = `round ${round} of ${options.rounds}`
+    progress.begin(`${queue.name}: draining ${jobs} jobs, ${of}`)
+    drains.push(await measureDrain(queue, jobs, progress))
+    progress.begin(`${queue.name}: both sides at once, ${of}`)
+    steady.push(await measureSteady(queue, options.seconds, progress))
+  }
+  const spread = spreadOf(steady)
+  return {
+    perSecond: Math.round(spread.median),
+    spread: spreadIfMany(options.rounds, spread),
+    drainedPerSecond: Math.round(medianOf(drains.map((drain) => drain.drainedPerSecond))),
+    enqueuedPerSecond: Math.round(medianOf(drains.map((drain) => drain.enqueuedPerSecond))),
+  }
+}
+
+export interface OneByOneRates<Settings> {
+  perSecond: number
+  spread?: { least: number; most: number }
+  settings: Settings
+  callers: number
+}
+
+/** Each job sent by a call of its own, with an outcome of its own: the fastest of the candidates, tried for a second each. */
+export async function measureOneByOne<Settings>(
+  candidates: readonly Candidate<Settings>[],
+  { options, progress }: Context,
+): Promise<OneByOneRates<Settings>> {
+  const best = await fastest(candidates, progress, (queue) => measureSteady(queue, 1, progress, oneByOne))
+  const rates: number[] = []
+  for (let round = 1; round <= options.rounds; round++) {
+    progress.begin(`${best.queue.name}: one by one, round ${round} of ${options.rounds}`)
+    rates.push(await measureSteady(best.queue, Math.max(2, Math.ceil(options.seconds / 2)), progress, oneByOne))
+  }
+  const spread = spreadOf(rates)
+  return {
+    perSecond: Math.round(spread.median),
+    spread: spreadIfMany(options.rounds, spread),
+    settings: best.settings,
+    callers: oneByOne.producers,
+  }
+}
+
+/** The candidate with the highest rate; one alone is not tried. */
+export async function fastest<Settings>(
+  candidates: readonly Candidate<Settings>[],
+  progress: Context['progress'],
+  rateOf: (queue: PeerQueue) => Promise<number>,
+): Promise<Candidate<Settings>> {
+  const [first, ...others] = candidates
+  if (!first) throw new Error('no settings to try')
+  if (others.length === 0) return first
+  let best = first
+  let highest = 0
+  for (const candidate of candidates) {
+    progress.begin(`${candidate.queue.name}: trying ${JSON.stringify(candidate.settings)}`)
+    const rate = await rateOf(candidate.queue)
+    if (rate <= highest) continue
+    highest = rate
+    best = candidate
+  }
+  return best
+}
+
+export const oneByOneLine = (name: string, rates: OneByOneRates<unknown>, remark: string): TableLine => ({
+  name,
+  perSecond: rates.perSecond,
+  unit: 'jobs',
+  spread: rates.spread,
+  remark: `${remark}, ${rates.callers} callers`,
+})
