@@ -9,6 +9,8 @@ interface Settings {
 }
 
 const settingsToTry: Settings[] = [{ concurrency: 100 }, { concurrency: 400 }]
+/** Of add(), one at a time each. */
+const callers = 64
 const queueName = 'bench'
 
 /** BullMQ on a Redis with an append-only file, and a processor that does nothing: jobs by addBulk, and by add. */
@@ -24,7 +26,7 @@ export async function bullmq(context: ScenarioContext): Promise<ScenarioResult> 
     const seconds = Math.max(2, Math.ceil(options.seconds / 4))
     return withQueue(connection, asAdvised.settings as Settings, true, async (single) => {
       progress.begin('bullmq: appendfsync always, one by one')
-      const one = await measureSteady(single, seconds, progress, oneByOneFeed)
+      const one = await measureSteady(single, seconds, progress, oneByOneFeed(callers))
       return withQueue(connection, asAdvised.settings as Settings, false, async (sets) => {
         progress.begin('bullmq: appendfsync always')
         return { perSecond: await measureSteady(sets, seconds, progress), oneByOne: one }
@@ -73,7 +75,7 @@ async function measure(context: ScenarioContext, connection: ConnectionOptions):
       return (await measureDrain(queue, options.quick ? 10_000 : 20_000, progress)).drainedPerSecond
     })
     const rates = await measureInSets(best.queue, context)
-    const singles = candidates(true)
+    const singles = candidates(true).map(({ settings, queue }) => ({ settings: { ...settings, callers }, queue }))
     const oneByOne = await measureOneByOne(options.quick ? singles.slice(0, 1) : singles, context)
     return {
       unit: 'jobs',

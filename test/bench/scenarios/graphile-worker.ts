@@ -31,7 +31,11 @@ export async function graphileWorker(context: ScenarioContext): Promise<Scenario
       await measureDrain(queue, 10_000, progress)
       const rates = await measureInSets(queue, context)
       // Every job has an outcome of its own here anyway, so the settings are the same.
-      const oneByOne = await measureOneByOne([{ settings, queue: queueOf(preset, utils, watch, true) }], context)
+      const singles = (context.options.quick ? [8] : [8, 24]).map((callers) => ({
+        settings: { ...settings, callers },
+        queue: queueOf(preset, utils, watch, true),
+      }))
+      const oneByOne = await measureOneByOne(singles, context)
       return {
         unit: 'jobs',
         ...rates,

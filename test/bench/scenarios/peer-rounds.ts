@@ -42,26 +42,27 @@ export interface OneByOneRates<Settings> {
   perSecond: number
   spread?: { least: number; most: number }
   settings: Settings
-  callers: number
 }
 
 /** Each job sent by a call of its own, with an outcome of its own: the fastest of the candidates, tried for a second each. */
-export async function measureOneByOne<Settings>(
+export async function measureOneByOne<Settings extends { callers: number }>(
   candidates: readonly Candidate<Settings>[],
   { options, progress }: Context,
 ): Promise<OneByOneRates<Settings>> {
-  const best = await fastest(candidates, progress, (queue) => measureSteady(queue, 1, progress, oneByOne))
+  const best = await fastest(candidates, progress, (queue, { callers }) =>
+    measureSteady(queue, 1, progress, oneByOne(callers)),
+  )
+  const feed = oneByOne(best.settings.callers)
   const rates: number[] = []
   for (let round = 1; round <= options.rounds; round++) {
     progress.begin(`${best.queue.name}: one by one, round ${round} of ${options.rounds}`)
-    rates.push(await measureSteady(best.queue, Math.max(2, Math.ceil(options.seconds / 2)), progress, oneByOne))
+    rates.push(await measureSteady(best.queue, Math.max(2, Math.ceil(options.seconds / 2)), progress, feed))
   }
   const spread = spreadOf(rates)
   return {
     perSecond: Math.round(spread.median),
     spread: spreadIfMany(options.rounds, spread),
     settings: best.settings,
-    callers: oneByOne.producers,
   }
 }
 
@@ -69,7 +70,7 @@ export async function measureOneByOne<Settings>(
 export async function fastest<Settings>(
   candidates: readonly Candidate<Settings>[],
   progress: Context['progress'],
-  rateOf: (queue: PeerQueue) => Promise<number>,
+  rateOf: (queue: PeerQueue, settings: Settings) => Promise<number>,
 ): Promise<Candidate<Settings>> {
   const [first, ...others] = candidates
   if (!first) throw new Error('no settings to try')
@@ -78,7 +79,7 @@ export async function fastest<Settings>(
   let highest = 0
   for (const candidate of candidates) {
     progress.begin(`${candidate.queue.name}: trying ${JSON.stringify(candidate.settings)}`)
-    const rate = await rateOf(candidate.queue)
+    const rate = await rateOf(candidate.queue, candidate.settings)
     if (rate <= highest) continue
     highest = rate
     best = candidate
@@ -86,10 +87,10 @@ export async function fastest<Settings>(
   return best
 }
 
-export const oneByOneLine = (name: string, rates: OneByOneRates<unknown>, remark: string): TableLine => ({
+export const oneByOneLine = (name: string, rates: OneByOneRates<{ callers: number }>, remark: string): TableLine => ({
   name,
   perSecond: rates.perSecond,
   unit: 'jobs',
   spread: rates.spread,
-  remark: `${remark}, ${rates.callers} callers`,
+  remark: `${remark}, ${rates.settings.callers} callers`,
 })

@@ -7,26 +7,36 @@ import { measureDrain, type PeerQueue } from './queue-measurements.ts'
 interface Settings {
   batchSize: number
   localConcurrency: number
-  /** A batch whose jobs have outcomes of their own. */
-  perJobResults?: true
+  /** Whether each insert rings: its NOTIFY has commits stand in line. Without it a backlog is fetched all the same. */
+  notify: boolean
 }
 
 /** What work() is tried with, where a batch has one outcome: the fastest at draining is measured. */
 const inSets: Settings[] = [
-  { batchSize: 1_000, localConcurrency: 2 },
-  { batchSize: 500, localConcurrency: 2 },
-  { batchSize: 1_000, localConcurrency: 4 },
-  { batchSize: 2_000, localConcurrency: 2 },
+  { batchSize: 1_000, localConcurrency: 2, notify: true },
+  { batchSize: 500, localConcurrency: 2, notify: true },
+  { batchSize: 1_000, localConcurrency: 4, notify: true },
+  { batchSize: 2_000, localConcurrency: 2, notify: true },
 ]
-/** Where every job is fetched, handled and completed by itself. */
-const alone: Settings[] = [
-  { batchSize: 1, localConcurrency: 16 },
-  { batchSize: 1, localConcurrency: 8 },
-]
-/** Where it has an outcome of its own all the same. */
-const ownOutcomes: Settings[] = [{ batchSize: 500, localConcurrency: 2, perJobResults: true }]
 
-const queueName = 'bench'
+interface SingleSettings extends Settings {
+  callers: number
+  /** A batch whose jobs have outcomes of their own. */
+  perJobResults?: true
+}
+
+/** Where every job is fetched, handled and completed by itself. */
+const alone: SingleSettings[] = [
+  { batchSize: 1, localConcurrency: 8, notify: false, callers: 8 },
+  { batchSize: 1, localConcurrency: 16, notify: false, callers: 32 },
+  { batchSize: 1, localConcurrency: 8, notify: true, callers: 8 },
+]
+/** Where it is sent by itself and has an outcome of its own, and is fetched and completed with others. */
+const ownOutcomes: SingleSettings[] = [
+  { batchSize: 500, localConcurrency: 2, perJobResults: true, notify: false, callers: 16 },
+]
+
+const nameOf = ({ notify }: Pick<Settings, 'notify'>): string => (notify ? 'bench' : 'bench-unrung')
 
 /** pg-boss with its own work(), notifications, and a handler that does nothing: jobs in sets, and one by one. */
 export async function pgBoss(context: ScenarioContext): Promise<ScenarioResult> {
@@ -47,8 +57,8 @@ export async function pgBoss(context: ScenarioContext): Promise<ScenarioResult> 
   const watch = new pg.Pool({ connectionString: database.url, max: 1 })
   try {
     await boss.start()
-    await boss.createQueue(queueName, { notify: true })
-    const candidates = (settings: readonly Settings[], single = false): Candidate<Settings>[] =>
+    for (const notify of [true, false]) await boss.createQueue(nameOf({ notify }), { notify })
+    const candidates = <S extends Settings>(settings: readonly S[], single = false): Candidate<S>[] =>
       settings.map((one) => ({ settings: one, queue: queueOf(boss, watch, one, single) }))
     const tried = options.quick ? inSets.slice(0, 2) : inSets
     const { settings, queue } = await fastest(candidates(tried), progress, async (one) => {
@@ -77,12 +87,15 @@ export async function pgBoss(context: ScenarioContext): Promise<ScenarioResult> 
   }
 }
 
-function queueOf(boss: PgBoss, watch: pg.Pool, settings: Settings, single: boolean): PeerQueue {
+function queueOf(boss: PgBoss, watch: pg.Pool, settings: Settings | SingleSettings, single: boolean): PeerQueue {
+  const { batchSize, localConcurrency } = settings
+  const queueName = nameOf(settings)
   let handled = 0
   let number = 0
   const working: WorkOptions = {
-    ...settings,
-    ...(settings.batchSize === 1 ? { burstWhenReadyExceeds: 1 } : { burstWhenBatchFull: true }),
+    batchSize,
+    localConcurrency,
+    ...(batchSize === 1 ? { burstWhenReadyExceeds: 1 } : { burstWhenBatchFull: true }),
     pollingIntervalSeconds: 0.5,
     notifyPollingIntervalSeconds: 0.5,
   }
@@ -104,7 +117,7 @@ function queueOf(boss: PgBoss, watch: pg.Pool, settings: Settings, single: boole
         handled += jobs.length
         return jobs.map(({ id }) => ({ id, status: 'completed' }))
       }
-      if (settings.perJobResults) await boss.work(queueName, { ...working, perJobResults: true }, countEach)
+      if ('perJobResults' in settings) await boss.work(queueName, { ...working, perJobResults: true }, countEach)
       else await boss.work(queueName, { ...working, perJobResults: false }, count)
     },
     async stopWorking() {

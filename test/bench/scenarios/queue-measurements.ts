@@ -25,7 +25,7 @@ export interface Feed {
 
 const inBatches: Feed = { batch: 1_000, producers: 2, window: 20_000 }
 /** Each job in a call of its own, by callers that wait for its answer. */
-export const oneByOne: Feed = { batch: 1, producers: 64, window: 2_000 }
+export const oneByOne = (callers: number): Feed => ({ batch: 1, producers: callers, window: 2_000 })
 const rampMs = 1_000
 const drainTimeoutMs = 60_000
 
