@@ -13,6 +13,14 @@ const settings = {
   failJobBatchDelay: 0,
 }
 
+/** For jobs that come one a call: its fetches wait for some more, instead of answering every NOTIFY. */
+const singly = { ...settings, localQueue: { size: 500, refetchDelay: { durationMs: 20, threshold: 100 } } }
+const singleSettings = [
+  { ...singly, callers: 8 },
+  { ...singly, callers: 24 },
+  { ...settings, callers: 8 },
+]
+
 const silent = new Logger(() => () => {})
 
 /** Graphile Worker with a task that does nothing and its local queue: jobs in sets by addJobs, and one by one by addJob. */
@@ -30,11 +38,11 @@ export async function graphileWorker(context: ScenarioContext): Promise<Scenario
       progress.begin('graphile-worker: warming up')
       await measureDrain(queue, 10_000, progress)
       const rates = await measureInSets(queue, context)
-      // Every job has an outcome of its own here anyway, so the settings are the same.
-      const singles = (context.options.quick ? [8] : [8, 24]).map((callers) => ({
-        settings: { ...settings, callers },
-        queue: queueOf(preset, utils, watch, true),
-      }))
+      // Every job has an outcome of its own here anyway.
+      const singles = (context.options.quick ? singleSettings.slice(0, 1) : singleSettings).map((one) => {
+        const { callers: _callers, ...worker } = one
+        return { settings: one, queue: queueOf({ worker: { ...preset.worker, ...worker } }, utils, watch, true) }
+      })
       const oneByOne = await measureOneByOne(singles, context)
       return {
         unit: 'jobs',
