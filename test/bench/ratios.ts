@@ -9,7 +9,13 @@ export interface Ratios {
   bullmq: number | null
   copyFloor: number | null
   /** Over jobs that come one a call, with an outcome of their own each. */
-  oneByOne: { pgBoss: number | null; graphileWorker: number | null; bullmq: number | null }
+  oneByOne: {
+    pgBoss: number | null
+    /** Sent one by one, and fetched and completed in batches with perJobResults. */
+    pgBossInBatches: number | null
+    graphileWorker: number | null
+    bullmq: number | null
+  }
 }
 
 type Results = Partial<Record<ScenarioName, ScenarioResult>>
@@ -19,13 +25,19 @@ export function ratiosOf(results: Results): Ratios {
   const over = (theirs: number | null | undefined) =>
     ours && theirs ? Math.round((ours / theirs) * 1_000) / 1_000 : null
   const all = (name: ScenarioName) => over(results[name]?.perSecond)
-  const one = (name: ScenarioName) => over((results[name]?.oneByOne as { perSecond?: number } | undefined)?.perSecond)
+  const one = (name: ScenarioName, detail = 'oneByOne') =>
+    over((results[name]?.[detail] as { perSecond?: number } | undefined)?.perSecond)
   return {
     pgBoss: all('pg-boss'),
     graphileWorker: all('graphile-worker'),
     bullmq: all('bullmq'),
     copyFloor: all('copy-floor'),
-    oneByOne: { pgBoss: one('pg-boss'), graphileWorker: one('graphile-worker'), bullmq: one('bullmq') },
+    oneByOne: {
+      pgBoss: one('pg-boss'),
+      pgBossInBatches: one('pg-boss', 'oneByOneInBatches'),
+      graphileWorker: one('graphile-worker'),
+      bullmq: one('bullmq'),
+    },
   }
 }
 
@@ -40,6 +52,7 @@ export function sayRatios({ oneByOne, ...inSets }: Ratios): string[] {
   ])
   const ones = say([
     ['pg-boss', oneByOne.pgBoss],
+    ['pg-boss that completes in batches', oneByOne.pgBossInBatches],
     ['graphile-worker', oneByOne.graphileWorker],
     ['BullMQ', oneByOne.bullmq],
   ])

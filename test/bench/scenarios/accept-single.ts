@@ -1,6 +1,6 @@
 import type { Child } from '../child.ts'
 import type { LeanReport } from '../load/lean-generator.ts'
-import { type ScenarioContext, type ScenarioResult, spreadIfMany } from '../scenario.ts'
+import { type ScenarioContext, type ScenarioResult, spreadIfMany, type TableLine } from '../scenario.ts'
 import { countIntents, seed } from '../seed.ts'
 import { startLeanChild, startServiceChild } from '../service/service-child.ts'
 import { medianOf, spreadOf, tenths } from '../statistics.ts'
@@ -36,7 +36,7 @@ export async function acceptSingle({ options, server, progress }: ScenarioContex
     const generator = await startLeanChild({ url: service.graphqlUrl, apiKey, connections, aim })
     try {
       progress.begin('accept-single: warming up')
-      accepted += (await generator.call<LeanReport>('closed', { callers: 64, seconds: 1, rampMs: 0 })).done
+      accepted += (await generator.call<LeanReport>('closed', { callers: 64, seconds: 2, rampMs: 0 })).done
       for (let round = 1; round <= options.rounds; round++) {
         const of = `round ${round} of ${options.rounds}`
         progress.begin(`accept-single: ${latencyRate}/s, ${of}`)
@@ -53,14 +53,18 @@ export async function acceptSingle({ options, server, progress }: ScenarioContex
       await generator.stop()
       await service.child.stop()
     }
-    progress.begin('accept-single: the coalescer alone')
-    const run = `${database.name}-direct`
-    const direct = await measureCoalescer({ databaseUrl: database.url, run, callers: 1_024, size: 1, seconds: 2 })
-    accepted += direct.accepted
+    const more = [closedLine(rounds)]
+    if (!options.quick) {
+      progress.begin('accept-single: the coalescer alone')
+      const run = `${database.name}-direct`
+      const direct = await measureCoalescer({ databaseUrl: database.url, run, callers: 1_024, size: 1, seconds: 4 })
+      accepted += direct.accepted
+      more.push(direct.line)
+    }
     const stored = await countIntents(database.url)
     const faults = rounds.flatMap(({ latency, closed }) => latency.firstFault ?? closed.firstFault ?? [])
     if (stored !== accepted) faults.push(`${accepted} were accepted, and ${stored} are stored`)
-    return { ...summary(rounds), more: [closedLine(rounds), direct.line], faults }
+    return { ...summary(rounds), more, faults }
   } finally {
     await database.drop()
   }
@@ -107,7 +111,7 @@ function summary(rounds: readonly Round[]): ScenarioResult {
   }
 }
 
-function closedLine(rounds: readonly Round[]) {
+function closedLine(rounds: readonly Round[]): TableLine {
   const median = (of: (report: LeanReport) => number) => tenths(medianOf(rounds.map(({ closed }) => of(closed))))
   return {
     name: 'as fast as it goes',

@@ -32,7 +32,7 @@ export async function backlog({ options, server, progress }: ScenarioContext): P
   progress.begin('backlog: a fresh database')
   const database = await server.fresh('migrated')
   const waiting = options.quick ? 200_000 : 1_000_000
-  const claims = options.quick ? 100 : 500
+  const claims = options.quick ? 60 : 500
   try {
     const { apiKey } = await seed(database.url)
     const measured = await withClient(database.url, async (client) => {

@@ -8,6 +8,11 @@ export interface Candidate<Settings> {
   queue: PeerQueue
 }
 
+export interface Tried<Settings> extends Candidate<Settings> {
+  /** What each of the candidates came to; empty where there was one. */
+  tried: { settings: Settings; perSecond: number }[]
+}
+
 export interface PeerRates {
   perSecond: number
   spread?: { least: number; most: number }
@@ -42,17 +47,24 @@ export interface OneByOneRates<Settings> {
   perSecond: number
   spread?: { least: number; most: number }
   settings: Settings
+  tried: { settings: Settings; perSecond: number }[]
+}
+
+/** How a peer is called singly. */
+export interface SingleSettings {
+  callers: number
+  rampMs?: number
 }
 
 /** Each job sent by a call of its own, with an outcome of its own: the fastest of the candidates, tried for a second each. */
-export async function measureOneByOne<Settings extends { callers: number }>(
+export async function measureOneByOne<Settings extends SingleSettings>(
   candidates: readonly Candidate<Settings>[],
   { options, progress }: Context,
 ): Promise<OneByOneRates<Settings>> {
-  const best = await fastest(candidates, progress, (queue, { callers }) =>
-    measureSteady(queue, 1, progress, oneByOne(callers)),
+  const best = await fastest(candidates, progress, (queue, { callers, rampMs }) =>
+    measureSteady(queue, 1, progress, oneByOne(callers, rampMs)),
   )
-  const feed = oneByOne(best.settings.callers)
+  const feed = oneByOne(best.settings.callers, best.settings.rampMs)
   const rates: number[] = []
   for (let round = 1; round <= options.rounds; round++) {
     progress.begin(`${best.queue.name}: one by one, round ${round} of ${options.rounds}`)
@@ -63,6 +75,7 @@ export async function measureOneByOne<Settings extends { callers: number }>(
     perSecond: Math.round(spread.median),
     spread: spreadIfMany(options.rounds, spread),
     settings: best.settings,
+    tried: best.tried,
   }
 }
 
@@ -71,20 +84,22 @@ export async function fastest<Settings>(
   candidates: readonly Candidate<Settings>[],
   progress: Context['progress'],
   rateOf: (queue: PeerQueue, settings: Settings) => Promise<number>,
-): Promise<Candidate<Settings>> {
+): Promise<Tried<Settings>> {
   const [first, ...others] = candidates
   if (!first) throw new Error('no settings to try')
-  if (others.length === 0) return first
+  if (others.length === 0) return { ...first, tried: [] }
+  const tried: Tried<Settings>['tried'] = []
   let best = first
   let highest = 0
   for (const candidate of candidates) {
     progress.begin(`${candidate.queue.name}: trying ${JSON.stringify(candidate.settings)}`)
     const rate = await rateOf(candidate.queue, candidate.settings)
+    tried.push({ settings: candidate.settings, perSecond: rate })
     if (rate <= highest) continue
     highest = rate
     best = candidate
   }
-  return best
+  return { ...best, tried }
 }
 
 export const oneByOneLine = (name: string, rates: OneByOneRates<{ callers: number }>, remark: string): TableLine => ({

@@ -21,12 +21,18 @@ export interface Feed {
   producers: number
   /** Jobs that wait at most: enough for every fetch to come back full. */
   window: number
+  /** Until both sides are at their pace; not measured. */
+  rampMs: number
 }
 
-const inBatches: Feed = { batch: 1_000, producers: 2, window: 20_000 }
+const inBatches: Feed = { batch: 1_000, producers: 2, window: 20_000, rampMs: 1_000 }
 /** Each job in a call of its own, by callers that wait for its answer. */
-export const oneByOne = (callers: number): Feed => ({ batch: 1, producers: callers, window: 2_000 })
-const rampMs = 1_000
+export const oneByOne = (callers: number, rampMs = 1_000): Feed => ({
+  batch: 1,
+  producers: callers,
+  window: 2_000,
+  rampMs,
+})
 const drainTimeoutMs = 60_000
 
 /** Fills a queue that nobody works, then times its draining, up to the last completion on disk. */
@@ -64,7 +70,7 @@ export async function measureSteady(
   queue: PeerQueue,
   seconds: number,
   progress: Progress,
-  { batch, producers, window }: Feed = inBatches,
+  { batch, producers, window, rampMs }: Feed = inBatches,
 ): Promise<number> {
   const before = queue.handled()
   let enqueued = 0
