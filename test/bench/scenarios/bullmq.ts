@@ -11,7 +11,8 @@ interface Settings {
 const settingsToTry: Settings[] = [{ concurrency: 400 }, { concurrency: 100 }]
 /** Of add(), one at a time each. */
 const callers = 64
-const queueName = 'bench'
+/** Of this run's own, for a Redis that is given may have others. */
+const queueName = `carillon-bench-${process.pid}`
 
 /** BullMQ on a Redis with an append-only file, and a processor that does nothing: jobs by addBulk, and by add. */
 export async function bullmq(context: ScenarioContext): Promise<ScenarioResult> {
@@ -133,5 +134,9 @@ function queueOf(connection: ConnectionOptions, { concurrency }: Settings, singl
       return Object.values(counts).every((count) => count === 0)
     },
   }
-  return { queue, close: () => jobs.close() }
+  const close = async () => {
+    await jobs.obliterate({ force: true })
+    await jobs.close()
+  }
+  return { queue, close }
 }

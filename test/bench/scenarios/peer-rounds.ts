@@ -1,5 +1,5 @@
 import { type ScenarioContext, spreadIfMany, type TableLine } from '../scenario.ts'
-import { medianOf, spreadOf } from '../statistics.ts'
+import { medianOf, monotonicMs, spreadOf, tenths } from '../statistics.ts'
 import { measureDrain, measureSteady, oneByOne, type PeerQueue } from './queue-measurements.ts'
 
 /** A setting to try a peer with. */
@@ -18,6 +18,8 @@ export interface PeerRates {
   spread?: { least: number; most: number }
   drainedPerSecond: number
   enqueuedPerSecond: number
+  /** Of our process, which both sends and works, while both sides are busy: near 1, it is the limit, and not the queue. */
+  nodeCores: number
 }
 
 type Context = Pick<ScenarioContext, 'options' | 'progress'>
@@ -27,12 +29,17 @@ export async function measureInSets(queue: PeerQueue, { options, progress }: Con
   const jobs = options.quick ? 20_000 : 60_000
   const drains: { enqueuedPerSecond: number; drainedPerSecond: number }[] = []
   const steady: number[] = []
+  const cores: number[] = []
   for (let round = 1; round <= options.rounds; round++) {
     const of = `round ${round} of ${options.rounds}`
     progress.begin(`${queue.name}: draining ${jobs} jobs, ${of}`)
     drains.push(await measureDrain(queue, jobs, progress))
     progress.begin(`${queue.name}: both sides at once, ${of}`)
+    const cpu = process.cpuUsage()
+    const beganMs = monotonicMs()
     steady.push(await measureSteady(queue, options.seconds, progress))
+    const { user, system } = process.cpuUsage(cpu)
+    cores.push((user + system) / 1_000 / (monotonicMs() - beganMs))
   }
   const spread = spreadOf(steady)
   return {
@@ -40,6 +47,7 @@ export async function measureInSets(queue: PeerQueue, { options, progress }: Con
     spread: spreadIfMany(options.rounds, spread),
     drainedPerSecond: Math.round(medianOf(drains.map((drain) => drain.drainedPerSecond))),
     enqueuedPerSecond: Math.round(medianOf(drains.map((drain) => drain.enqueuedPerSecond))),
+    nodeCores: tenths(medianOf(cores)),
   }
 }
 
