@@ -11,8 +11,9 @@ const latencyRate = 5_000
 const closedCallers = 256
 const connections = 512
 const rampMs = 500
-/** Of what the closed loop reached, the open loops that are tried, until one is sustained. */
-const shares = [1, 0.93, 0.86, 0.8, 0.7, 0.6]
+/** Of what the closed loop reached, the open loops that are tried: upwards while they last, else downwards until one does. */
+const upwards = [1, 1.08, 1.16]
+const downwards = [0.93, 0.86, 0.8, 0.7, 0.6]
 /** A rate is sustained when its last answer is this late at most: no queue has grown. */
 const sustainedDrainMs = 150
 
@@ -77,14 +78,21 @@ async function findSustained(
   onTry: (rate: number) => void,
 ): Promise<{ tried: LeanReport[]; sustained?: LeanReport & { rate: number } }> {
   const tried: LeanReport[] = []
-  for (const share of shares) {
+  const lasts = async (share: number) => {
     const rate = Math.round((closedRate * share) / 100) * 100
     onTry(rate)
     const report = await generator.call<LeanReport>('open', { rate, seconds, rampMs })
     tried.push(report)
-    if (report.notDone === 0 && report.drainMs <= sustainedDrainMs) return { tried, sustained: { ...report, rate } }
+    return report.notDone === 0 && report.drainMs <= sustainedDrainMs ? { ...report, rate } : undefined
   }
-  return { tried }
+  let sustained: (LeanReport & { rate: number }) | undefined
+  for (const share of upwards) {
+    const higher = await lasts(share)
+    if (!higher) break
+    sustained = higher
+  }
+  for (const share of downwards) sustained ??= await lasts(share)
+  return { tried, sustained }
 }
 
 function summary(rounds: readonly Round[]): ScenarioResult {
