@@ -37,7 +37,9 @@ export async function acceptSingle({ options, server, progress }: ScenarioContex
     const generator = await startLeanChild({ url: service.graphqlUrl, apiKey, connections, aim })
     try {
       progress.begin('accept-single: warming up')
-      accepted += (await generator.call<LeanReport>('closed', { callers: 64, seconds: 2, rampMs: 0 })).done
+      accepted += (
+        await generator.call<LeanReport>('closed', { callers: 64, seconds: options.quick ? 1 : 2, rampMs: 0 })
+      ).done
       for (let round = 1; round <= options.rounds; round++) {
         const of = `round ${round} of ${options.rounds}`
         progress.begin(`accept-single: ${latencyRate}/s, ${of}`)

@@ -31,7 +31,7 @@ interface Claims {
 export async function backlog({ options, server, progress }: ScenarioContext): Promise<ScenarioResult> {
   progress.begin('backlog: a fresh database')
   const database = await server.fresh('migrated')
-  const waiting = options.quick ? 200_000 : 1_000_000
+  const waiting = options.quick ? 100_000 : 1_000_000
   const claims = options.quick ? 60 : 500
   try {
     const { apiKey } = await seed(database.url)

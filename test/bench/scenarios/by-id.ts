@@ -38,7 +38,7 @@ select $1::uuid, (left(s.id::text, 28) || '00000101')::uuid, 1, 'email', 'sink',
 export async function byId({ options, server, progress }: ScenarioContext): Promise<ScenarioResult> {
   progress.begin('by-id: a fresh database')
   const database = await server.fresh('migrated')
-  const days = options.quick ? 60 : 365
+  const days = options.quick ? 30 : 365
   const perDay = options.quick ? 200 : 1_000
   const seconds = Math.max(2, Math.ceil(options.seconds / 4))
   try {
@@ -46,7 +46,7 @@ export async function byId({ options, server, progress }: ScenarioContext): Prom
     progress.begin(`by-id: ${days} days`)
     const ids = await withClient(database.url, (client) => fill(client, days, perDay, (line) => progress.show(line)))
     progress.begin('by-id: in SQL')
-    const inSql = await measureSql(database.url, ids, options.quick ? 2_000 : 10_000)
+    const inSql = await measureSql(database.url, ids, options.quick ? 1_000 : 10_000)
     const { child, graphqlUrl } = await startServiceChild({ databaseUrl: database.url, role: 'api' })
     const aim = { kind: 'look up', ids } as const
     const generator = await startLeanChild({ url: graphqlUrl, apiKey, connections: callers, aim })

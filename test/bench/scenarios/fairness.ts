@@ -32,7 +32,7 @@ interface Round {
 /** What one tenant waits because another has much to send, and one channel because another's provider is slow. */
 export async function fairness(context: ScenarioContext): Promise<ScenarioResult> {
   const { options, progress } = context
-  const seconds = options.quick ? Math.max(3, Math.ceil(options.seconds / 2)) : options.seconds
+  const seconds = options.quick ? Math.max(2, Math.ceil(options.seconds / 2)) : options.seconds
   const backlog = options.quick ? 30_000 : 100_000
   return withRig(context, 'fairness', { smsLatencyMs: slowCallMs }, async (rig) => {
     const { apiKey } = await seed(rig.databaseUrl, quietTenant)

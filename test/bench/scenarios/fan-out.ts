@@ -30,7 +30,7 @@ interface FanOut {
 /** One intent for every member of a role. */
 export async function fanOut(context: ScenarioContext): Promise<ScenarioResult> {
   const { options, progress } = context
-  const members = options.quick ? 60_000 : 600_000
+  const members = options.quick ? 30_000 : 600_000
   return withRig(context, 'fan-out', {}, async (rig) => {
     progress.begin(`fan-out: ${members} members`)
     await rig.client.query(membersSql, [benchTenant, role, members])

@@ -13,7 +13,7 @@ import { bulkLoop, latencies, saidIfNotSustained, startOf, warmUpSeconds } from 
 export async function heldSnapshot(context: ScenarioContext): Promise<ScenarioResult> {
   const { options, progress } = context
   const { rate, requestSize } = options
-  const seconds = options.quick ? Math.ceil(options.seconds / 2) : options.seconds
+  const seconds = options.quick ? Math.max(1, Math.floor(options.seconds / 2)) : options.seconds
   return withRig(context, 'held-snapshot', {}, (rig) =>
     withClient(rig.databaseUrl, async (holder) => {
       await holder.query('begin isolation level repeatable read')

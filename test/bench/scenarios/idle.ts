@@ -44,9 +44,9 @@ export async function idle({ options, server, kafka, progress }: ScenarioContext
         startsMs.push(monotonicMs() - beganMs)
         if (turn < starts) continue
         progress.begin('idle: settling')
-        await sleep(options.quick ? 2_000 : 10_000) // topics, first garbage, first polls
+        await sleep(options.quick ? 1_500 : 10_000) // topics, first garbage, first polls
         progress.begin('idle: looking on')
-        const windowMs = options.quick ? 5_000 : 30_000
+        const windowMs = options.quick ? 3_000 : 30_000
         return summary(await lookOn(server, database.name, service.process.pid!, windowMs), startsMs, !!brokers)
       } finally {
         await stop(service.process)

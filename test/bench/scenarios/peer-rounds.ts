@@ -27,6 +27,7 @@ type Context = Pick<ScenarioContext, 'options' | 'progress'>
 /** Jobs in sets of a thousand: the drain of a full queue, and both sides at once. */
 export async function measureInSets(queue: PeerQueue, { options, progress }: Context): Promise<PeerRates> {
   const jobs = options.quick ? 20_000 : 60_000
+  const seconds = options.quick ? Math.max(2, Math.ceil(options.seconds / 2)) : options.seconds
   const drains: { enqueuedPerSecond: number; drainedPerSecond: number }[] = []
   const steady: number[] = []
   const cores: number[] = []
@@ -37,7 +38,7 @@ export async function measureInSets(queue: PeerQueue, { options, progress }: Con
     progress.begin(`${queue.name}: both sides at once, ${of}`)
     const cpu = process.cpuUsage()
     const beganMs = monotonicMs()
-    steady.push(await measureSteady(queue, options.seconds, progress))
+    steady.push(await measureSteady(queue, seconds, progress))
     const { user, system } = process.cpuUsage(cpu)
     cores.push((user + system) / 1_000 / (monotonicMs() - beganMs))
   }

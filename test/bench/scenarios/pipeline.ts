@@ -8,6 +8,8 @@ import { medianOf, spreadOf, tenths } from '../statistics.ts'
 export const bulkLoop = { requestSize: 500, callers: 4, window: 10_000 }
 /** Beside the second that a phase takes to fill. */
 export const warmUpSeconds = 1
+/** A request a message is slower: a smaller window fills it as well, and is drained sooner. */
+const httpLoop = { ...bulkLoop, window: 4_000 }
 /** As many as share commits well; more would only wait longer. */
 const singleLoop = { requestSize: 1, callers: 128, window: 10_000 }
 const highRate = 10_000
@@ -51,7 +53,7 @@ export async function pipeline(context: ScenarioContext): Promise<ScenarioResult
     const open = await rounds(`${rate}/s`, () => openPhase(rig, generator, { rate, seconds, requestSize }))
     const closed = await rounds('as fast as it goes', () => closedPhase(rig, generator, { ...bulkLoop, seconds }))
     const around = medianOf(closed.map(({ perSecond }) => perSecond))
-    const trialSeconds = Math.max(3, Math.round(seconds / 2))
+    const trialSeconds = Math.max(options.quick ? 2 : 3, Math.round(seconds / 2))
     const sustained = await rounds('the rate that lasts', () =>
       findHighest(
         around,
@@ -79,7 +81,7 @@ export async function pipeline(context: ScenarioContext): Promise<ScenarioResult
     if (options.provider === 'sink') {
       begin('a provider over HTTP')
       await rig.service.call('useMailProvider', 'http' satisfies MailProvider)
-      measured.http = await closedPhase(rig, generator, { ...bulkLoop, ...shortly })
+      measured.http = await closedPhase(rig, generator, { ...httpLoop, ...shortly })
     }
 
     const { faults, told } = await rig.reconcile()
@@ -163,9 +165,9 @@ function summary({ options, kafka }: ScenarioContext, measured: Measured): Scena
     more.push({ ...startOf(atHighRate), name: '… until the provider' })
   }
   more.push(
-    ...loopLine('closed loop', full, `${bulkLoop.window} under way at most`),
+    ...loopLine('closed loop', full, `${bulkLoop.window} under way`),
     ...loopLine('single calls', single, `sendNotification, ${singleLoop.callers} callers`),
-    ...loopLine('HTTP provider', httpProvider, 'a request a message'),
+    ...loopLine('HTTP provider', httpProvider, `a request a message, ${httpLoop.window} under way`),
   )
   return {
     unit: 'notifications',

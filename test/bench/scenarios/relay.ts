@@ -40,7 +40,7 @@ export async function relay({ options, server, kafka, progress }: ScenarioContex
   const database = await server.fresh('migrated')
   try {
     await seed(database.url)
-    const events = options.quick ? 90_000 : 600_000
+    const events = options.quick ? 60_000 : 600_000
     progress.begin(`relay: writing ${events} events`)
     await fill(database.url, events)
     const postmaster = await postmasterOf(server)
