@@ -14,15 +14,15 @@ import { createLiveFeed, type LiveFeed } from './pipeline/stream/live-feed.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
 import { openPool, type Role } from './platform/db.ts'
 import { createIdSource, type IdSource } from './platform/id-source.ts'
-import { createKafkaPublisher } from './platform/kafka.ts'
-import { createLeaderLock } from './platform/leader-lock.ts'
 import type { Logger } from './platform/logger.ts'
 import { createMetrics, type Metrics } from './platform/metrics.ts'
 import { createWake, statusEventsTopic, type Wake } from './platform/wake.ts'
 import { createBoss } from './queue/boss.ts'
 import { maintenanceQueue, workQueues } from './queue/queues.ts'
 import { checkReadiness } from './store/readiness.ts'
-import { type Relay, startRelay } from './workers/relay.ts'
+import type { Relay, RelayMetrics } from './workers/relay.ts'
+import { startRelayRole } from './workers/relay-role.ts'
+import { startRelayThread } from './workers/relay-thread.ts'
 import { startWorkers, type Workers } from './workers/workers.ts'
 
 export const roles = ['all', 'api', 'worker', 'relay'] as const
@@ -90,7 +90,14 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     const workerPool = has('worker') || has('relay') ? pool('carillon_worker', queuePool) : undefined
     if (has('relay') && workerPool) {
-      const relay = startRelayRole({ config, pool: workerPool, databaseUrl, clock, logger, metrics, wake })
+      const relayMetrics: RelayMetrics = {
+        published: (events) => metrics.relayedEvents.inc(events),
+        failed: (reason) => metrics.relayFailures.inc({ reason }),
+      }
+      const ownThread = role === 'all' && config.KAFKA_BROKERS.length > 0
+      const relay = ownThread
+        ? startRelayThread({ data: { config, databaseUrl }, metrics: relayMetrics, wake, logger })
+        : startRelayRole({ config, pool: workerPool, databaseUrl, clock, logger, metrics: relayMetrics, wake })
       parts.relay = relay
       serving.push(() => relay.stop())
     }
@@ -202,38 +209,6 @@ async function startWorkerRole(
   }
 }
 
-function startRelayRole(on: Omit<Shared, 'ids'> & { databaseUrl: string }): Relay {
-  const { config, metrics, logger } = on
-  const publisher =
-    config.KAFKA_BROKERS.length === 0
-      ? undefined
-      : createKafkaPublisher({
-          brokers: config.KAFKA_BROKERS,
-          clientId: config.KAFKA_CLIENT_ID,
-          ssl: config.KAFKA_SSL,
-          sasl: config.KAFKA_SASL_USERNAME
-            ? { username: config.KAFKA_SASL_USERNAME, password: config.KAFKA_SASL_PASSWORD ?? '' }
-            : undefined,
-          logger,
-        })
-  return startRelay({
-    pool: on.pool,
-    publisher,
-    leaderLock: createLeaderLock({ databaseUrl: on.databaseUrl, logger }),
-    clock: on.clock,
-    wake: on.wake,
-    metrics: {
-      published: (events) => metrics.relayedEvents.inc(events),
-      failed: (reason) => metrics.relayFailures.inc({ reason }),
-    },
-    logger,
-    topicPrefix: config.KAFKA_TOPIC_PREFIX,
-    partitions: config.KAFKA_PARTITIONS,
-    replication: config.KAFKA_REPLICATION,
-    idlePollMs: config.POLL_IDLE,
-  })
-}
-
 function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): {
   server: ApiServer
   accept: Coalescer
@@ -259,6 +234,7 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
     flushMs: config.ACCEPT_FLUSH_MS,
     flushRows: config.ACCEPT_FLUSH_ROWS,
     maxInFlight: Math.max(1, Math.min(4, config.DATABASE_POOL_API - 2)),
+    worthOwn: 100,
   })
   const capture = captureSettings(config)
   const server = createApiServer({

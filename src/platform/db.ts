@@ -30,8 +30,11 @@ const vanishing = [
   'idle_in_transaction_session_timeout=60s',
 ].flatMap((setting) => ['-c', setting])
 
-/** On a partition without statistics the planner takes either side of a join for one row, and would compare each with each. */
-const flowSettings = ['-c', 'enable_nestloop=off']
+/**
+ * On a partition without statistics the planner takes either side of a join for one row, and would compare each with each.
+ * And it would plan anew for each set of parameters, which costs more than a small set's work.
+ */
+const flowSettings = ['-c', 'enable_nestloop=off', '-c', 'plan_cache_mode=force_generic_plan']
 
 /** Opens a pool whose connections act in one role. `onError` hears of idle connections that died. */
 export function openPool(options: PoolOptions): pg.Pool {

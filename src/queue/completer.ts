@@ -5,12 +5,18 @@ import type { ChunkJob } from './dispatcher.ts'
 export interface Completer {
   /** Resolves when the jobs are done with: completed, or left to lapse, which does no harm but some work twice. */
   complete(queue: string, jobs: readonly ChunkJob[]): Promise<void>
+  /** Lingers no more from now on. */
+  hurry(): void
 }
 
 interface Batch {
   jobs: ChunkJob[]
-  done: Promise<void>
+  done: PromiseWithResolvers<void>
+  timer: NodeJS.Timeout
 }
+
+/** How long jobs of a queue wait for others: a statement costs about the same for one as for dozens. */
+const lingerMs = 40
 
 /**
  * Completes jobs of a queue together. Nothing waits for it: a job that is worked once more because its completion was
@@ -22,32 +28,35 @@ export function createCompleter(options: {
   onEnded(jobs: readonly ChunkJob[]): void
 }): Completer {
   const waiting = new Map<string, Batch>()
-  const underWay = new Map<string, Promise<void>>()
+  let hurrying = false
 
-  async function flush(queue: string, batch: Batch): Promise<void> {
-    await underWay.get(queue) // what comes meanwhile goes along
+  async function flush(queue: string): Promise<void> {
+    const { jobs, done, timer } = waiting.get(queue)!
     waiting.delete(queue)
-    const completing = options.boss.complete(queue, batch.jobs).then(
-      () => {},
-      (error) => options.logger.error({ err: error, queue }, 'jobs could not be completed; their heartbeat will lapse'),
-    )
-    underWay.set(queue, completing)
-    await completing
-    if (underWay.get(queue) === completing) underWay.delete(queue)
-    options.onEnded(batch.jobs)
+    clearTimeout(timer)
+    try {
+      await options.boss.complete(queue, jobs)
+    } catch (error) {
+      options.logger.error({ err: error, queue }, 'jobs could not be completed; their heartbeat will lapse')
+    }
+    options.onEnded(jobs)
+    done.resolve()
   }
 
   return {
     complete(queue, jobs) {
       let batch = waiting.get(queue)
       if (!batch) {
-        const fresh: Batch = { jobs: [], done: Promise.resolve() }
-        batch = fresh
-        waiting.set(queue, fresh)
-        fresh.done = flush(queue, fresh)
+        const timer = setTimeout(() => void flush(queue), hurrying ? 0 : lingerMs)
+        batch = { jobs: [], done: Promise.withResolvers(), timer }
+        waiting.set(queue, batch)
       }
       batch.jobs.push(...jobs)
-      return batch.done
+      return batch.done.promise
+    },
+    hurry() {
+      hurrying = true
+      for (const queue of [...waiting.keys()]) void flush(queue)
     },
   }
 }

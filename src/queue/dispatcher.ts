@@ -28,6 +28,8 @@ export interface QueueWork {
   batchSize: number
   /** Ids in work at once; a unit that is larger is worked alone. */
   maxSize: number
+  /** Ids for which a unit is begun while another runs, if it could still grow. */
+  worthOwn: number
   /** Ids that this process takes on, in work or waiting for it. What is beyond stays in the queue, for whoever is free. */
   room: number
   units(jobs: ChunkJob[]): Unit[]
@@ -62,6 +64,8 @@ export interface Dispatcher {
 
 const busyPollMs = 4
 const heartbeatMs = 3_000
+/** How long a small unit waits for the one that runs, which may stand before somebody's lock. */
+const patienceMs = 20
 
 /**
  * Drives pg-boss's fetch and complete for many queues: a queue that gave work is asked again at once, the others are
@@ -84,6 +88,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
         /** Nothing that is due was left in the queue when it was last looked at. */
         drained: false,
         idsPerJob: 1,
+        patience: undefined as NodeJS.Timeout | undefined,
         pumping: false,
         again: false,
       },
@@ -146,11 +151,18 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   /** Works what waits, as much side by side as the queue allows; one unit that fails concerns no other. */
-  function start(entry: Entry): void {
+  function start(entry: Entry, small = stopped): void {
     const { work, waiting } = entry
+    clearTimeout(entry.patience)
+    entry.patience = undefined
     while (waiting.length > 0 && entry.running < work.concurrency) {
       if (entry.runningSize > 0 && entry.runningSize + waiting[0]!.size > work.maxSize) return
       const unit = nextUnit(waiting)
+      if (!small && entry.running > 0 && waiting.length === 0 && unit.size < work.worthOwn) {
+        waiting.push(unit) // it grows until something else has ended: the busier, the cheaper
+        entry.patience ??= setTimeout(() => start(entry, true), patienceMs)
+        return
+      }
       entry.running++
       entry.runningSize += unit.size
       track(
@@ -265,6 +277,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     quiesce,
     async stop() {
       quiesce()
+      completer.hurry()
       for (const entry of queues.values()) {
         entry.work = { ...entry.work, concurrency: Number.POSITIVE_INFINITY, maxSize: Number.POSITIVE_INFINITY }
         start(entry) // to be handed back

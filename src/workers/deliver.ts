@@ -48,7 +48,7 @@ export interface SettlingDeps {
   clock: Clock
   ids: IdSource
   settle: SettleSettings
-  flush: { rows: number; ms: number; maxInFlight: number }
+  flush: { rows: number; ms: number; maxInFlight: number; worthOwn: number }
   /** Hears of everything that was settled, after the commit: metrics and log. */
   onSettled(settled: readonly Settled[]): void
 }
@@ -59,6 +59,7 @@ export function createSettling(on: SettlingDeps): Flusher<Attempt> {
     flushRows: on.flush.rows,
     flushMs: on.flush.ms,
     maxInFlight: on.flush.maxInFlight,
+    worthOwn: on.flush.worthOwn,
     retryDelaysMs: settleRetryDelaysMs,
     settle: async (tenantId, attempts) => {
       on.onSettled(await settleAttempts(on.pool, tenantId, attempts, on.ids, on.settle, on.clock.now()))

@@ -48,6 +48,8 @@ export interface RelayDeps {
   idlePollMs: number
   /** How long a leader tries a broker that is away before another process, which may reach it, gets the lead. */
   brokerPatienceMs?: number
+  /** Hears of every change of state. */
+  onState?: (state: RelayState) => void
   /** How long a stop waits for the batch under way; the next leader publishes it again. */
   stopPatienceMs?: number
 }
@@ -59,6 +61,8 @@ export interface Relay {
 }
 
 const leastRetryMs = 100
+/** Between two reads of a log that trickles: a batch costs about the same, however small. */
+const lingerMs = 25
 const mostRetryMs = 5_000
 /** Longer than a standby's pause between two tries for the lead, so that it is the standby who gets it. */
 const standAgainMs = 2_500
@@ -75,6 +79,11 @@ export function startRelay(deps: RelayDeps): Relay {
   const stopping = new AbortController()
   const pause = createPollPause({ idlePollMs: deps.idlePollMs, wake: deps.wake, topic: statusEventsTopic })
   let state: RelayState = 'off'
+  const become = (next: RelayState) => {
+    if (next === state) return
+    state = next
+    deps.onState?.(next)
+  }
 
   const running = publisher ? standAndLead(publisher) : switchOff()
 
@@ -89,14 +98,14 @@ export function startRelay(deps: RelayDeps): Relay {
   async function standAndLead(broker: KafkaPublisher): Promise<void> {
     const retry = createBackoff(standAgainMs, mostRetryMs)
     while (!stopping.signal.aborted) {
-      state = 'standby'
+      become('standby')
       const leadership = await deps.leaderLock.acquire(lane, stopping.signal).catch(() => undefined) // only when stopping
       if (!leadership) break
       const ended = new AbortController()
       try {
         await lead(broker, leadership, leadIsOver(leadership, ended.signal), () => retry.reset())
       } catch (error) {
-        state = 'standby'
+        become('standby')
         report(error)
       } finally {
         ended.abort()
@@ -105,7 +114,7 @@ export function startRelay(deps: RelayDeps): Relay {
       }
       if (!stopping.signal.aborted) await pause.waitFor(retry.next())
     }
-    state = 'off'
+    become('off')
   }
 
   async function lead(
@@ -136,7 +145,7 @@ export function startRelay(deps: RelayDeps): Relay {
       }
       position = page.next
       onProgress()
-      if (page.atEnd) await pause.wait(page.events.length > 0)
+      if (page.atEnd) await (page.events.length > 0 ? pause.linger(lingerMs) : pause.wait(false))
     }
     if (leadership.lost.aborted) throw leadLost()
   }
@@ -182,13 +191,13 @@ export function startRelay(deps: RelayDeps): Relay {
       try {
         await Promise.race([work(), over])
         if (state === 'waiting for broker') deps.logger.info('the broker takes events again')
-        state = 'leading'
+        become('leading')
         return true
       } catch (error) {
         if (!isLeading()) break // whether it arrived or not, the next leader publishes it
         if (performance.now() > giveUpAt) throw error
         if (state !== 'waiting for broker') deps.logger.warn({ err: error }, 'waiting for the broker')
-        state = 'waiting for broker'
+        become('waiting for broker')
         deps.metrics.failed(failureOf(error))
         await pause.waitFor(retry.next())
       }

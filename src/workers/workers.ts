@@ -53,7 +53,9 @@ export interface Workers {
 
 const lanes: Lane[] = ['critical', 'bulk']
 const fetchBatch = 20
-const flush = { rows: 500, ms: 5, maxInFlight: 2 }
+/** A second planning or settling beside another is begun for so many rows; fewer wait and go together. */
+const worthOwn = 100
+const flush = { rows: 500, ms: 5, maxInFlight: 2, worthOwn }
 const recipientsPerChunk = 1_000
 /** Intents in the memory of this process that wait for planning, in chunks: what accepting may be ahead of planning. */
 const chunksAhead = 16
@@ -140,6 +142,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       concurrency: config.WORKER_CONCURRENCY,
       batchSize: fetchBatch,
       maxSize: atOnce,
+      worthOwn,
       room: chunksAhead * size,
       units: (jobs) => fetchedUnits(jobs, size, plan),
     },
@@ -148,6 +151,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       concurrency: Number.POSITIVE_INFINITY,
       batchSize: fetchBatch,
       maxSize: atOnce,
+      worthOwn: 0,
       room: 2 * atOnce,
       units: (jobs: ChunkJob[]) => fetchedUnits(jobs, size, (chunk) => deliver(chunk, delivering[lane])),
     })),
@@ -157,6 +161,7 @@ export function startWorkers(on: WorkersDeps): Workers {
     concurrency: 1,
     batchSize: 1,
     maxSize: 1,
+    worthOwn: 0,
     room: 1,
     units: (jobs) => [{ jobs, size: 1, work: () => maintain(on) }],
   })

@@ -77,6 +77,7 @@ export async function createApiWorld(options: ApiWorldOptions = {}): Promise<Api
     flushMs: config.ACCEPT_FLUSH_MS,
     flushRows: config.ACCEPT_FLUSH_ROWS,
     maxInFlight: 2,
+    worthOwn: 1,
   })
   const accept = {
     ...coalescer,

@@ -29,7 +29,7 @@ function workersWith(outcome: AttemptOutcome): DeliverDeps {
       clock: world.clock,
       ids: world.ids,
       settle: { policyOf: () => ({ delaysMs: [60_000], jitter: 0 }), random: () => 0.5 },
-      flush: { rows: 100, ms: 1, maxInFlight: 2 },
+      flush: { rows: 100, ms: 1, maxInFlight: 2, worthOwn: 1 },
       onSettled: () => {},
     }),
   }

@@ -36,6 +36,7 @@ function dispatch(work: (job: ChunkJob) => Promise<void>, maxSize = 10): Dispatc
         batchSize: 10,
         maxSize,
         room: 10,
+        worthOwn: 0,
         units: (jobs) => jobs.map((job) => ({ jobs: [job], size: job.data.ids.length, work: () => work(job) })),
       },
     ],

@@ -32,7 +32,12 @@ export interface CoalescerOptions {
   flushRows: number
   /** Commits under way at once; further requests gather into the next batch meanwhile. */
   maxInFlight: number
+  /** Intents for which a commit is begun while another is under way; fewer wait for its end, though not for long. */
+  worthOwn: number
 }
+
+/** How long a small batch waits for the commit under way, which may stand before somebody's lock. */
+const patienceMs = 10
 
 export interface Coalescer {
   /** Accepts these intents together with whatever else arrives at the same moment; answers after the commit. */
@@ -53,11 +58,23 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
   let inFlight = 0
   let timer: NodeJS.Timeout | undefined
   let closed = false
+  /** The batch has waited for others; now it waits for the commit under way. */
+  let isDue = false
   let idle: (() => void) | undefined
 
   function arm(): void {
     if (timer || waiting.length === 0 || inFlight >= options.maxInFlight) return
-    timer = setTimeout(flush, options.flushMs)
+    timer = setTimeout(ripen, options.flushMs)
+  }
+
+  function ripen(): void {
+    timer = undefined
+    if (inFlight === 0 || waitingRows >= options.worthOwn) {
+      flush()
+      return
+    }
+    isDue = true
+    timer = setTimeout(flush, patienceMs)
   }
 
   function take(): Waiting[] {
@@ -76,12 +93,13 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
   function flush(): void {
     clearTimeout(timer)
     timer = undefined
+    isDue = false
     if (waiting.length === 0 || inFlight >= options.maxInFlight) return
     const batch = take()
     inFlight++
     void commit(batch).finally(() => {
       inFlight--
-      if (waitingRows >= options.flushRows || closed) flush()
+      if (waitingRows >= options.flushRows || isDue || closed) flush()
       else arm()
       if (inFlight === 0 && waiting.length === 0) idle?.()
     })
@@ -114,7 +132,7 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
       return new Promise((resolve, reject) => {
         waiting.push({ intents, resolve, reject })
         waitingRows += intents.length
-        if (waitingRows >= options.flushRows) flush()
+        if (waitingRows >= options.flushRows || (isDue && waitingRows >= options.worthOwn)) flush()
         else arm()
       })
     },

@@ -18,9 +18,14 @@ export interface FlusherOptions<T> {
   flushMs: number
   /** Flushes under way at once. While all are, what comes gathers into larger ones: the busier, the cheaper a row. */
   maxInFlight: number
+  /** Results for which a flush is begun while another is under way. */
+  worthOwn: number
   /** Waits before a failed flush is tried again: results are too dear to lose to a database that is away for a moment. */
   retryDelaysMs: readonly number[]
 }
+
+/** How long a small flush waits for the one under way, which may stand before somebody's lock. */
+const patienceMs = 20
 
 interface Flush<T> {
   tenantId: string
@@ -77,14 +82,24 @@ export function createFlusher<T>(options: FlusherOptions<T>): Flusher<T> {
   function arm(): void {
     if (armed || open.size === 0 || inFlight >= options.maxInFlight) return
     armed = true
-    setTimeout(closeAll, options.flushMs)
+    setTimeout(ripen, options.flushMs)
   }
 
-  function closeAll(): void {
+  function ripen(): void {
     armed = false
+    closeAll(false)
+    if (open.size === 0 || inFlight === 0 || armed) return
+    armed = true
+    setTimeout(() => {
+      armed = false
+      closeAll(true)
+    }, patienceMs)
+  }
+
+  function closeAll(small: boolean): void {
     for (const flush of [...open.values()]) {
       if (inFlight >= options.maxInFlight) return // they go on growing; the end of a flush looks again
-      close(flush)
+      if (inFlight === 0 || small || flush.results.length >= options.worthOwn) close(flush)
     }
   }
 

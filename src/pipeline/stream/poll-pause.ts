@@ -5,6 +5,8 @@ export interface PollPause {
   wait(found: boolean): Promise<void>
   /** A wait of a given length, after a fault; wakeUp ends it, wake-ups from elsewhere do not. */
   waitFor(ms: number): Promise<void>
+  /** A wait that rings do not shorten: what comes meanwhile goes along in one read. */
+  linger(ms: number): Promise<void>
   /** Ends the wait under way, or the next one. */
   wakeUp(): void
   close(): void
@@ -56,6 +58,7 @@ export function createPollPause(on: { idlePollMs: number; wake?: Pick<Wake, 'on'
       if (!woken) await sleep(ms, true)
       woken = false
     },
+    linger: (ms) => sleep(ms, true),
     close: () => stopListening?.(),
   }
 }

@@ -164,6 +164,7 @@ test('a key that an open transaction holds keeps nobody else waiting', async () 
     flushMs: 1,
     flushRows: 100,
     maxInFlight: 2,
+    worthOwn: 1,
   })
   const holder = await world.admin.connect()
   try {

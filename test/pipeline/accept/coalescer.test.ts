@@ -21,6 +21,7 @@ function coalescer(accept: (intents: readonly NewIntent[]) => Promise<AcceptAnsw
     flushMs: 1,
     flushRows,
     maxInFlight: 2,
+    worthOwn: 1,
   })
   return { made, committed }
 }

@@ -10,6 +10,7 @@ test('one result that Postgres refuses keeps no other unwritten', async () => {
     flushRows: 8,
     flushMs: 1,
     maxInFlight: 1,
+    worthOwn: 1,
     retryDelaysMs: [1, 1],
     async settle(_tenant, results) {
       if (results.includes(5)) throw refused()
@@ -27,6 +28,7 @@ test('a flush that fails for want of a database is tried again', async () => {
     flushRows: 8,
     flushMs: 1,
     maxInFlight: 1,
+    worthOwn: 1,
     retryDelaysMs: [1, 1, 1],
     async settle() {
       if (++calls < 3) throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' })

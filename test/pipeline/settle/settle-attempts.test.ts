@@ -55,7 +55,7 @@ function worker(
       clock: world.clock,
       ids: world.ids,
       settle: { policyOf: () => ({ delaysMs, jitter: 0 }), random: () => 0.5 },
-      flush: { rows: 10, ms: 1, maxInFlight: 2 },
+      flush: { rows: 10, ms: 1, maxInFlight: 2, worthOwn: 1 },
       onSettled: () => {},
     }),
   }
