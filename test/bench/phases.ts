@@ -115,6 +115,9 @@ export async function closedPhase(rig: Rig, generator: Child, shape: ClosedShape
   }
 }
 
+/** A closed loop that was short and early may be this far below what lasts. */
+const mostTenths = 16
+
 /**
  * Looks for the highest rate that `holds`, around a rate that is known to be about right: up in steps of a tenth of it
  * while they hold, else down until one does, and then half a step up again.
@@ -136,11 +139,11 @@ export async function findHighest<T>(
   }
   let at = 9
   if (await trial(at)) {
-    while (at < 13 && (await trial(at + 1))) at++
+    while (at < mostTenths && (await trial(at + 1))) at++
   } else {
     do at--
     while (at > 1 && !(await trial(at)))
   }
-  if (best !== undefined && at < 13) await trial(at + 0.5)
+  if (best !== undefined && at < mostTenths) await trial(at + 0.5)
   return { best, tried }
 }

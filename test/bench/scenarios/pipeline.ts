@@ -53,7 +53,7 @@ export async function pipeline(context: ScenarioContext): Promise<ScenarioResult
     const open = await rounds(`${rate}/s`, () => openPhase(rig, generator, { rate, seconds, requestSize }))
     const closed = await rounds('as fast as it goes', () => closedPhase(rig, generator, { ...bulkLoop, seconds }))
     const around = medianOf(closed.map(({ perSecond }) => perSecond))
-    const trialSeconds = Math.max(options.quick ? 2 : 3, Math.round(seconds / 2))
+    const trialSeconds = Math.max(3, Math.round(seconds / 2))
     const sustained = await rounds('the rate that lasts', () =>
       findHighest(
         around,
