@@ -32,7 +32,7 @@ interface Burst {
 /** Far more than the service can send, for seconds: all of it is accepted, and goes out in the order of priority. */
 export async function burst(context: ScenarioContext): Promise<ScenarioResult> {
   const { options, progress } = context
-  const seconds = options.quick ? 1 : 10
+  const seconds = options.quick ? 0.5 : 10
   return withRig(context, 'burst', {}, async (rig) => {
     const generator = rig.startGenerator()
     progress.begin('burst: warming up')
