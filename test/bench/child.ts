@@ -22,6 +22,12 @@ export function killChildren(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
+/** A process that is not ours to talk to, and that must not outlive a run that is broken off. */
+export function endWithUs(child: ChildProcess): void {
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+}
+
 export function startChild(file: URL): Child {
   const name = file.pathname.split('/').at(-1)
   const child = fork(file, {

@@ -1,8 +1,9 @@
 import type pg from 'pg'
-import { readProcesses, tickMs } from './processes.ts'
+import { msPerTick, readProcesses, treeOf } from './process-usage.ts'
 import { tenths } from './statistics.ts'
 
-export type Part = 'service' | 'postgres' | 'kafka' | 'generator' | 'sink'
+export const parts = ['service', 'postgres', 'kafka', 'generator', 'sink'] as const
+export type Part = (typeof parts)[number]
 
 /** What one notification cost. */
 export interface Costs {
@@ -39,7 +40,7 @@ export async function startMeter(client: pg.Client, roles: ReadonlyMap<number, P
       const cpuMicros: Costs['cpuMicros'] = {}
       for (const [part, ticks] of after.cpu) {
         if (ticks === before.cpu.get(part)) continue // it had nothing to do
-        const micros = each(ticks, before.cpu.get(part) ?? 0) * tickMs * 1_000
+        const micros = each(ticks, before.cpu.get(part) ?? 0) * msPerTick * 1_000
         cpuMicros[part] = tenths(micros)
         cpuMicros.all = tenths((cpuMicros.all ?? 0) + micros)
       }
@@ -57,14 +58,9 @@ const partOf: Record<string, Part> = { postgres: 'postgres', java: 'kafka' }
 
 function readCpu(roles: ReadonlyMap<number, Part>): Map<Part, number> {
   const parts = new Map<Part, number>()
-  for (const { pid, name, ticks } of readProcesses()?.descendants(process.pid) ?? []) {
+  for (const { pid, name, ticks } of treeOf(readProcesses(), process.pid)) {
     const part = roles.get(pid) ?? partOf[name]
     if (part) parts.set(part, (parts.get(part) ?? 0) + ticks)
   }
   return parts
-}
-
-export const describeCosts = ({ cpuMicros, walBytes, commits }: Costs): string => {
-  const cpu = Object.entries(cpuMicros).map(([part, micros]) => `${part} ${Math.round(micros)}`)
-  return `µs ${cpu.join(', ')}; WAL ${walBytes} B, commits ${commits} each`
 }

@@ -2,40 +2,15 @@
 import { writeFile } from 'node:fs/promises'
 import { killChildren } from './child.ts'
 import { describeMachine, installedVersions } from './machine.ts'
-import { type BenchOptions, readOptions, type ScenarioName, usage } from './options.ts'
+import { type BenchOptions, readOptions, usage } from './options.ts'
 import { watchOtherLoad } from './other-load.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { describeSetting, type Report, ratiosOf, table } from './report.ts'
-import type { Scenario } from './scenario.ts'
-import { accept } from './scenarios/accept.ts'
-import { burst } from './scenarios/burst.ts'
-import { copyFloor } from './scenarios/copy-floor.ts'
-import { fairness } from './scenarios/fairness.ts'
-import { fanOut } from './scenarios/fan-out.ts'
-import { graphileWorker } from './scenarios/graphile-worker.ts'
-import { heldSnapshot } from './scenarios/held-snapshot.ts'
-import { pgBoss } from './scenarios/pg-boss.ts'
-import { pipeline } from './scenarios/pipeline.ts'
-import { soak } from './scenarios/soak.ts'
+import { ratiosOf } from './ratios.ts'
+import { describeSetting, markdownTable, type Report, rateOf } from './report.ts'
+import { loadScenario, usesKafka } from './scenarios.ts'
 import { openBroker, openDatabaseServer } from './servers.ts'
 
-const scenarios: Record<ScenarioName, Scenario> = {
-  pipeline,
-  'held-snapshot': heldSnapshot,
-  burst,
-  'fan-out': fanOut,
-  soak,
-  fairness,
-  accept,
-  'pg-boss': pgBoss,
-  'graphile-worker': graphileWorker,
-  'copy-floor': copyFloor,
-}
-
-/** With the relay on. The broker stays up from one to the next, and the others do not share the machine with it. */
-const withBroker: readonly ScenarioName[] = ['pipeline', 'held-snapshot', 'burst', 'fan-out', 'soak', 'fairness']
-
-const packages = ['pg', 'pg-boss', 'graphile-worker', 'kafkajs', 'undici', 'kysely', 'eta']
+const packages = ['pg', 'pg-boss', 'graphile-worker', 'bullmq', 'kafkajs', 'undici', 'kysely', 'eta']
 
 async function main(): Promise<void> {
   const options = optionsOrExit(process.argv.slice(2))
@@ -76,27 +51,27 @@ async function run(options: BenchOptions, progress: Progress, interrupted: Promi
     }
     const done: Report['scenarios'] = {}
     const faults: string[] = []
-    for (const [index, name] of options.scenarios.entries()) {
+    for (const [turn, name] of options.scenarios.entries()) {
+      const scenario = await loadScenario(name)
       globalThis.gc?.()
       const context = { options, server, kafka: options.kafka ? broker.kafka : undefined, progress }
       const otherLoad = watchOtherLoad()
-      const result = await Promise.race([scenarios[name](context), interrupted])
+      const result = await Promise.race([scenario(context), interrupted])
       if (server.kind === 'embedded') result.othersCores = otherLoad()
-      const next = options.scenarios[index + 1]
-      if (!next || !withBroker.includes(next)) await broker.stop()
+      // An idle broker is no load, yet it holds memory and half a core for a start: it stays for a neighbour that wants it.
+      if (!usesKafka(options.scenarios[turn + 1])) await broker.stop()
       done[name] = result
-      progress.note(`${name}: ${result.perSecond} ${result.unit}/s (${result.remark})`)
+      progress.note(`${name}: ${rateOf(result)}${result.remark}`)
       faults.push(...(result.faults ?? []).map((fault) => `${name}: ${fault}`))
     }
-    if (options.scenarios.some((name) => withBroker.includes(name)))
-      versions.kafka = `broker: ${broker.kind() ?? 'none'}`
+    if (options.scenarios.some(usesKafka)) versions.kafka = `broker: ${broker.kind() ?? 'none'}`
     progress.end()
     const ratios = ratiosOf(done)
     const tookSeconds = Math.round((performance.now() - beganMs) / 1000)
     const report: Report = { machine, versions, options, startedAt, tookSeconds, scenarios: done, ratios }
     if (options.databaseUrl) report.options = { ...options, databaseUrl: '(given)' }
     if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify(report, undefined, 2)}\n`)
-    console.log(`\n${describeSetting(report)}\n\n${table(done, ratios)}\n`)
+    console.log(`\n${describeSetting(report)}\n\n${markdownTable(done, ratios)}\n`)
     for (const fault of faults) console.error(`DOES NOT ADD UP  ${fault}`)
     if (faults.length > 0) process.exitCode = 1
     else if (done.pipeline)

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readOptions, scenarioNames } from './options.ts'
+import { readOptions } from './options.ts'
+import { usualNames } from './scenarios.ts'
 
-test('no name means every scenario, and names keep the order of the run', () => {
+test('no name means every usual scenario, and names keep the order of the run', () => {
   const all = readOptions(['--quick'])
   const two = readOptions(['copy-floor', 'pipeline', '--no-kafka', '--rate', '3000'])
   assert.ok(all !== 'help' && two !== 'help')
-  assert.deepEqual([all.scenarios, all.rate, all.rounds], [scenarioNames, 5_000, 1])
+  assert.deepEqual([all.scenarios, all.rate, all.rounds], [usualNames, 5_000, 1])
   assert.deepEqual([two.scenarios, two.rate, two.kafka, two.rounds], [['pipeline', 'copy-floor'], 3_000, false, 3])
 })
 

@@ -1,50 +1,39 @@
 import { parseArgs } from 'node:util'
-
-export const scenarioNames = [
-  'pipeline',
-  'held-snapshot',
-  'burst',
-  'fan-out',
-  'soak',
-  'fairness',
-  'accept',
-  'pg-boss',
-  'graphile-worker',
-  'copy-floor',
-] as const
-
-export type ScenarioName = (typeof scenarioNames)[number]
+import { type ScenarioName, scenarioNames, usualNames } from './scenarios.ts'
 
 export interface BenchOptions {
   scenarios: readonly ScenarioName[]
   quick: boolean
   jsonFile?: string
-  /** Notifications a second in the open-loop phase of `pipeline`. */
+  /** Notifications a second in the open-loop phases. */
   rate: number
   /** Length of one measured phase. */
   seconds: number
   /** How often each measurement is repeated; the figures are medians. */
   rounds: number
-  /** Notifications in one request of the open-loop phase. */
+  /** Notifications in one request of an open-loop phase. */
   requestSize: number
   databaseUrl?: string
   kafka: boolean
   transport: 'direct' | 'graphql'
-  /** Of pipeline: in-process, or a server behind HTTP. */
+  /** What `pipeline` sends to: in-process, or a server behind HTTP. */
   provider: 'sink' | 'http'
 }
 
+const byNameAlone = scenarioNames.filter((name) => !usualNames.includes(name))
+
 export const usage = `npm run bench -- [scenario …] [options]
 
-Scenarios: ${scenarioNames.join(', ')}. None named: all of them, in this order.
+Scenarios, in this order: ${scenarioNames.join(', ')}.
+None named: all of them${byNameAlone.length > 0 ? `, but for ${byNameAlone.join(', ')}` : ''}.
 
   --quick              one round of short phases; the whole run takes less than three minutes
   --rate N             notifications a second in the open-loop phases (5000)
-  --seconds N          length of one measured phase (5 with --quick, else 20)
+  --seconds N          length of one measured phase (3 with --quick, else 20)
   --rounds N           repetitions of each measurement (1 with --quick, else 3)
-  --request-size N     notifications in one request of the open-loop phase (20)
+  --request-size N     notifications in one request of an open-loop phase (20)
   --database-url URL   a Postgres superuser or owner instead of the embedded one; databases are made there, and dropped
-  --no-kafka           leaves the broker and the relay out of pipeline, and says so
+  --no-kafka           leaves the broker and the relay out, and says so
   --transport NAME     how the load reaches pipeline: graphql, or direct, which leaves GraphQL out (graphql)
   --provider NAME      what pipeline sends to: sink, in-process, or http (sink)
   --json FILE          also writes everything to FILE
@@ -75,11 +64,11 @@ export function readOptions(argv: readonly string[]): BenchOptions | 'help' {
   if (transport !== 'direct' && transport !== 'graphql') throw new RangeError('--transport is direct or graphql')
   if (provider !== 'sink' && provider !== 'http') throw new RangeError('--provider is sink or http')
   return {
-    scenarios: positionals.length === 0 ? scenarioNames : scenarioNames.filter((name) => named(positionals).has(name)),
+    scenarios: positionals.length === 0 ? usualNames : scenarioNames.filter((name) => named(positionals).has(name)),
     quick,
     jsonFile: values.json,
     rate: wholeNumber('--rate', values.rate, 5_000, 1_000_000),
-    seconds: wholeNumber('--seconds', values.seconds, quick ? 5 : 20, 864_000),
+    seconds: wholeNumber('--seconds', values.seconds, quick ? 3 : 20, 864_000),
     rounds: wholeNumber('--rounds', values.rounds, quick ? 1 : 3, 25),
     requestSize: wholeNumber('--request-size', values['request-size'], 20, 1_000),
     databaseUrl: values['database-url'],

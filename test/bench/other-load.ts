@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { readProc, readProcesses } from './processes.ts'
+import { readProc, readProcesses, ticksOfTree } from './process-usage.ts'
 
 /**
  * How many cores were busy with something that is not of this run, since the call: what makes a figure of a shared
@@ -29,13 +29,5 @@ function readTicks(): Ticks | undefined {
   if (stat === undefined) return undefined
   const [user, nice, system, idle, iowait, irq, softirq, steal] = stat.split('\n')[0]!.split(/\s+/).slice(1).map(Number)
   const busy = user! + nice! + system! + irq! + softirq! + steal!
-  return { all: busy + idle! + iowait!, busy, own: ownTicks() }
-}
-
-function ownTicks(): number {
-  return (
-    readProcesses()
-      ?.descendants(process.pid)
-      .reduce((sum, { ticks }) => sum + ticks, 0) ?? 0
-  )
+  return { all: busy + idle! + iowait!, busy, own: ticksOfTree(readProcesses(), process.pid) }
 }

@@ -115,9 +115,12 @@ export async function closedPhase(rig: Rig, generator: Child, shape: ClosedShape
   }
 }
 
+/** A closed loop that was short and early may be this far below what lasts. */
+const mostTenths = 17
+
 /**
- * Looks for the highest rate that `holds`, around a rate that is known to be about right: up in steps of a tenth of it
- * while they hold, else down until one does, and then half a step up again.
+ * Looks for the highest rate that `holds`, around a rate that is known to be about right: up in steps of two tenths of
+ * it while they hold, else down by one until one does; then a step and half a step up from there.
  */
 export async function findHighest<T>(
   around: number,
@@ -136,11 +139,12 @@ export async function findHighest<T>(
   }
   let at = 9
   if (await trial(at)) {
-    while (at < 13 && (await trial(at + 1))) at++
+    while (at < mostTenths && (await trial(at + 2))) at += 2
+    if (at < mostTenths && (await trial(at + 1))) at++
   } else {
     do at--
     while (at > 1 && !(await trial(at)))
   }
-  if (best !== undefined && at < 13) await trial(at + 0.5)
+  if (best !== undefined && at < mostTenths) await trial(at + 0.5)
   return { best, tried }
 }

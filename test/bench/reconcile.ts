@@ -15,6 +15,7 @@ export interface Ledger {
   received: number
   requested: number
   sentEvents: number
+  /** As the rows of the log say how many they hold; the three kinds are counted in the rows themselves. */
   events: number
 }
 
@@ -25,14 +26,15 @@ select (select count(*) from carillon.intents)::int as intents,
        d.*,
        (select count(*) from carillon.delivery_attempts)::int as attempts,
        (select count(*) from carillon.audit_log)::int as "auditLines",
+       l.events,
        e.*
 from (select count(*)::int as deliveries,
              (count(*) filter (where state in ('queued', 'held', 'sending', 'retrying')))::int as pending,
              (count(*) filter (where state in ('sent', 'delivered')))::int as sent,
              (count(*) filter (where state in ('failed', 'bounced', 'cancelled', 'suppressed', 'expired')))::int as failed
       from carillon.deliveries) d,
-     (select count(*)::int as events,
-             (count(*) filter (where type = 'notification.intent.received'))::int as received,
+     (select coalesce(sum(size), 0)::int as events from carillon.status_log) l,
+     (select (count(*) filter (where type = 'notification.intent.received'))::int as received,
              (count(*) filter (where type = 'notification.email.requested'))::int as requested,
              (count(*) filter (where type = 'notification.email.sent'))::int as "sentEvents"
       from carillon.status_events) e`

@@ -1,6 +1,9 @@
+import { type Costs, parts } from './costs.ts'
 import type { Machine } from './machine.ts'
-import type { BenchOptions, ScenarioName } from './options.ts'
-import type { ScenarioResult } from './scenario.ts'
+import type { BenchOptions } from './options.ts'
+import { type Ratios, sayRatios } from './ratios.ts'
+import type { ScenarioResult, TableLine } from './scenario.ts'
+import type { ScenarioName } from './scenarios.ts'
 
 export interface Report {
   machine: Machine
@@ -9,25 +12,7 @@ export interface Report {
   startedAt: string
   tookSeconds: number
   scenarios: Partial<Record<ScenarioName, ScenarioResult>>
-  /** Our whole way of a notification for each of theirs: above 1 we are the faster one. */
   ratios: Ratios
-}
-
-export interface Ratios {
-  pgBoss?: number
-  graphileWorker?: number
-  copyFloor?: number
-}
-
-export function ratiosOf(scenarios: Report['scenarios']): Ratios {
-  const ours = scenarios.pipeline?.perSecond
-  const over = (theirs: ScenarioResult | undefined) =>
-    ours === undefined || theirs === undefined ? undefined : Math.round((ours / theirs.perSecond) * 1_000) / 1_000
-  return {
-    pgBoss: over(scenarios['pg-boss']),
-    graphileWorker: over(scenarios['graphile-worker']),
-    copyFloor: over(scenarios['copy-floor']),
-  }
 }
 
 export function describeSetting({
@@ -51,44 +36,56 @@ export function describeSetting({
   return lines.join('\n')
 }
 
-export function table(scenarios: Report['scenarios'], ratios: Ratios): string {
-  const rows = [['scenario', 'per second', 'p50', 'p95', 'p99', 'others', '']]
-  for (const [name, result] of Object.entries(scenarios)) {
-    const { perSecond, unit, spread, p50Ms, p95Ms, p99Ms, remark, startP50Ms, startP99Ms } = result
-    const between = spread ? ` [${spread.least}–${spread.most}]` : ''
-    const others = typeof result.othersCores === 'number' ? result.othersCores.toFixed(2) : ''
-    rows.push([name, `${perSecond} ${unit}${between}`, ms(p50Ms), ms(p95Ms), ms(p99Ms), others, remark])
-    if (typeof startP50Ms === 'number') {
-      rows.push([
-        '  until the provider',
-        '',
-        ms(startP50Ms),
-        ms(result.startP95Ms),
-        ms(startP99Ms),
-        '',
-        'of the same phase',
-      ])
-    }
-  }
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
-  lines.splice(1, 0, '-'.repeat(Math.max(...lines.map((line) => line.length))))
-  lines.push(
+const heads = ['scenario', 'per second', 'p50', 'p95', 'p99', 'others', '']
+
+const costHeads = ['µs of CPU a notification', 'all', ...parts, 'WAL bytes', 'commits']
+
+/** The tables as Markdown that a terminal can show as well: docs/performance.md takes them as they are. */
+export function markdownTable(scenarios: Report['scenarios'], ratios: Ratios): string {
+  const rows = Object.entries(scenarios).flatMap(([name, result]) => [
+    cellsOf({ ...result, name: `\`${name}\`` }, othersOf(result)),
+    ...(result.more ?? []).map((line) => cellsOf({ ...line, name: `… ${line.name}` }, '')),
+  ])
+  const lines = [
+    ...aligned(heads, rows),
     '',
     'others: cores that were busy with something else meanwhile; above 0.1 the figures are not to be quoted',
-  )
-  const against = [
-    ['pg-boss no-op jobs', ratios.pgBoss],
-    ['graphile-worker no-op jobs', ratios.graphileWorker],
-    ['the COPY floor', ratios.copyFloor],
-  ].flatMap(([name, ratio]) => (ratio === undefined ? [] : [`${ratio} x ${name}`]))
-  if (against.length > 0) lines.push('', `our whole pipeline, in notifications: ${against.join(', ')}`)
+  ]
+  const costs = costRows(scenarios)
+  if (costs.length > 0) lines.push('', ...aligned(costHeads, costs))
+  const against = sayRatios(ratios)
+  if (against.length > 0) lines.push('', ...against)
   return lines.join('\n')
 }
 
-const ms = (value: unknown): string => (typeof value === 'number' ? `${value} ms` : '')
+function aligned(heads: readonly string[], rows: readonly string[][]): string[] {
+  const widths = heads.map((head, column) => Math.max(3, head.length, ...rows.map((row) => row[column]!.length)))
+  const lineOf = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
+  return [lineOf(heads), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(lineOf)]
+}
+
+function costRows(scenarios: Report['scenarios']): string[][] {
+  return Object.entries(scenarios).flatMap(([name, { costs = {} }]) =>
+    Object.entries(costs).map(([phase, { cpuMicros, walBytes, commits }]: [string, Costs]) => [
+      `\`${name}\` ${phase}`,
+      ...(['all', ...parts] as const).map((part) => cpuMicros[part]?.toFixed(0) ?? ''),
+      `${walBytes}`,
+      `${commits}`,
+    ]),
+  )
+}
+
+function cellsOf(line: TableLine, others: string): string[] {
+  const between = line.spread ? ` [${line.spread.least}–${line.spread.most}]` : ''
+  const rate = typeof line.perSecond === 'number' ? `${line.perSecond} ${line.unit ?? ''}`.trim() + between : ''
+  return [line.name, rate, ms(line.p50Ms), ms(line.p95Ms), ms(line.p99Ms), others, line.remark ?? '']
+}
+
+const othersOf = ({ othersCores }: ScenarioResult): string => othersCores?.toFixed(2) ?? ''
+
+/** For the line of progress: the rate, if there is one. */
+export const rateOf = ({ perSecond, unit }: ScenarioResult): string =>
+  perSecond === null ? '' : `${perSecond} ${unit}/s; `
+
+const ms = (value: number | undefined): string => (value === undefined || Number.isNaN(value) ? '' : `${value} ms`)

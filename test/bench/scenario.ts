@@ -1,7 +1,9 @@
 import type { TestKafka } from '../support/kafka-broker.ts'
+import type { Costs } from './costs.ts'
 import type { BenchOptions } from './options.ts'
 import type { Progress } from './progress.ts'
 import type { DatabaseServer } from './servers.ts'
+import type { Percentiles } from './statistics.ts'
 
 export interface ScenarioContext {
   options: BenchOptions
@@ -11,11 +13,24 @@ export interface ScenarioContext {
   progress: Progress
 }
 
+/** A line of the table; `name` says which part of the scenario it is. */
+export interface TableLine {
+  name: string
+  perSecond?: number | null
+  unit?: string
+  spread?: { least: number; most: number }
+  p50Ms?: number
+  p95Ms?: number
+  p99Ms?: number
+  remark?: string
+}
+
 /** What a scenario gives: `perSecond` is what the table compares; everything else is told beside it. */
 export interface ScenarioResult {
-  /** What the figure counts. */
-  unit: 'notifications' | 'intents' | 'jobs'
-  perSecond: number
+  /** What the figure counts: notifications, intents, jobs … */
+  unit: string
+  /** null: it is not about a rate, or was not measured; the remark says which. */
+  perSecond: number | null
   /** Least and most of the rounds; absent where there was one. */
   spread?: { least: number; most: number }
   p50Ms?: number
@@ -23,12 +38,25 @@ export interface ScenarioResult {
   p99Ms?: number
   /** One line for the reader of the table. */
   remark: string
+  /** Further lines of the table, below its own. */
+  more?: TableLine[]
+  /** What a notification cost in the scenario's phases; lines of the second table. */
+  costs?: Record<string, Costs>
   /** Cores that were busy with something else meanwhile. */
   othersCores?: number
   /** Anything here fails the run. */
   faults?: string[]
   [detail: string]: unknown
 }
+
+/** The line for the times until the provider was called, of the phase whose times to the end stand in the scenario's own. */
+export const untilProvider = ({ p50Ms, p95Ms, p99Ms }: Omit<Percentiles, 'maxMs'>, remark = ''): TableLine => ({
+  name: 'until the provider',
+  p50Ms,
+  p95Ms,
+  p99Ms,
+  remark,
+})
 
 export type Scenario = (context: ScenarioContext) => Promise<ScenarioResult>
 

@@ -6,6 +6,7 @@ import pg from 'pg'
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { startKafka, type TestKafka } from '../support/kafka-broker.ts'
+import { parentOf } from './process-usage.ts'
 
 export interface DatabaseServer {
   kind: 'embedded' | 'given'
@@ -13,6 +14,8 @@ export interface DatabaseServer {
   settings: Record<string, string>
   /** A new database; `migrated` is one of ours, `empty` is for the peers. */
   fresh(kind: 'migrated' | 'empty'): Promise<{ url: string; name: string; drop(): Promise<void> }>
+  /** As the superuser or owner, in a database that no scenario uses. */
+  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   stop(): Promise<void>
 }
 
@@ -47,18 +50,30 @@ export async function openDatabaseServer(
       [settingsThatMatter],
     )
     let made = 0
+    let template: Promise<string> | undefined
+    async function makeTemplate(): Promise<string> {
+      const name = `carillon_bench_${process.pid}_template`
+      await admin.query(`create database ${name}`)
+      await migrate({ databaseUrl: withDatabase(url, name) })
+      await untilUnused(admin, name)
+      return name
+    }
     return {
       kind: own ? 'embedded' : 'given',
       ...rows[0]!,
       async fresh(kind) {
         const name = `carillon_bench_${process.pid}_${++made}`
-        await admin.query(`create database ${name}`)
-        const database = { name, url: withDatabase(url, name), drop: () => drop(admin, name) }
-        if (kind === 'migrated') await migrate({ databaseUrl: database.url })
+        if (kind === 'migrated') template ??= makeTemplate()
+        await admin.query(`create database ${name} ${kind === 'migrated' ? `template ${await template}` : ''}`)
         await admin.query('checkpoint') // nobody pays for what the one before has left
-        return database
+        return { name, url: withDatabase(url, name), drop: () => drop(admin, name) }
       },
-      stop,
+      query: async (text, values) => (await admin.query(text, values)).rows,
+      async stop() {
+        const name = await template?.catch(() => undefined) // told to whoever asked for it
+        if (name) await drop(admin, name)
+        await stop()
+      },
     }
   } catch (error) {
     await stop()
@@ -83,14 +98,25 @@ async function startOwn(onNotice: (line: string) => void): Promise<{ url: string
   }
 }
 
-/** A pool's end() does not wait for the server: a connection that is killed while it goes would raise an error. */
 async function drop(admin: pg.Client, name: string): Promise<void> {
+  await untilUnused(admin, name)
+  await admin.query(`drop database if exists ${name} with (force)`)
+}
+
+/** A pool's end() does not wait for the server: a connection that is killed while it goes would raise an error. */
+async function untilUnused(admin: pg.Client, name: string): Promise<void> {
   for (let turn = 0; turn < 100; turn++) {
     const { rows } = await admin.query('select exists (select from pg_stat_activity where datname = $1)', [name])
     if (!rows[0].exists) break
     await sleep(50)
   }
-  await admin.query(`drop database if exists ${name} with (force)`)
+}
+
+/** Whose children all the server's processes are; undefined where it is not ours to look at. */
+export async function postmasterOf(server: DatabaseServer): Promise<number | undefined> {
+  if (server.kind !== 'embedded') return undefined
+  const [row] = await server.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return parentOf(row!.pid)
 }
 
 function withDatabase(url: string, name: string): string {

@@ -3,7 +3,7 @@ import { type Priority, priorities } from '../../../src/domain/priority.ts'
 
 export const benchTenant = '0190a1b2-c3d4-7000-8000-00000000be0c'
 export const benchTemplate = 'order-shipped'
-const eventType = 'commerce.order.shipped'
+export const eventType = 'commerce.order.shipped'
 
 /** What all notifications of one generator have in common. */
 export interface LoadProfile {

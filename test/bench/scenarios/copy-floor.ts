@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { createIdSource } from '../../../src/platform/id-source.ts'
-import { intentOf, keyOf } from '../load/load-item.ts'
+import { intentOf, itemsOf } from '../load/load-item.ts'
 import { type ScenarioContext, type ScenarioResult, spreadIfMany } from '../scenario.ts'
 import { seed, withClient } from '../seed.ts'
 import { startService } from '../service/service.ts'
-import { monotonicMs, perSecond, spreadOf } from '../statistics.ts'
+import { monotonicMs, perSecond, spreadOf, tenths } from '../statistics.ts'
+import { until } from '../until.ts'
 import { copyIn, copyOut } from './copy.ts'
 
 const tables = [
@@ -16,19 +16,31 @@ const tables = [
   'notifications',
   'deliveries',
   'delivery_attempts',
-  'status_events',
+  'status_log',
   'audit_log',
 ]
-const storiesPerCommit = 1_000
+/** Notifications that are accepted in one call: under load as many share a row of the log, and so they do here. */
+const chunk = 500
+const chunksPerCommit = 2
+const sampleRun = 'sample'
+const patienceMs = 30_000
 
-/** The rows of one table as one notification leaves them, cut where its own ids and key stand. */
+/** The rows of one table as a chunk leaves them, cut where its own ids and keys stand. */
 interface RowTemplate {
   table: string
   columns: string
-  lines: { text: string; pieces: Piece[] }[]
+  rows: number
+  pieces: Piece[]
 }
 
-type Piece = string | { own: 'story' | 'event' | 'key' }
+/** A number is the place of a value of the chunk's own; the others stand in every chunk. */
+type Piece = string | number
+
+interface ChunkTemplate {
+  tables: RowTemplate[]
+  /** Ids of its stories and of its batches of events; the run of its keys comes after them. */
+  ids: number
+}
 
 /** How fast this server takes the rows of a notification when nothing is asked of it but to keep them. */
 export async function copyFloor({ options, server, progress }: ScenarioContext): Promise<ScenarioResult> {
@@ -38,38 +50,41 @@ export async function copyFloor({ options, server, progress }: ScenarioContext):
   const pool = new pg.Pool({ connectionString: database.url, max: connections, options: '-c timezone=UTC' })
   try {
     await seed(database.url)
-    const templates = await learnRows(database.url)
-    const rowsPerNotification = templates.reduce((sum, { lines }) => sum + lines.length, 0)
+    const template = await learnRows(database.url)
+    const rowsPerChunk = template.tables.reduce((sum, { rows }) => sum + rows, 0)
     const commits = options.quick ? 30 : 60
     const rates: number[] = []
-    let written = 1 // the notification that the rows were learnt from
+    let written = 1 // the chunk that the rows were learnt from
     for (let round = 0; round <= options.rounds; round++) {
       progress.begin(round === 0 ? 'copy-floor: warming up' : `copy-floor: round ${round} of ${options.rounds}`)
-      const batches = Array.from({ length: round === 0 ? 4 : commits }, () => buildBatch(templates))
+      const batches = Array.from({ length: round === 0 ? 4 : commits }, () => buildBatch(template))
       globalThis.gc?.()
       const beganMs = monotonicMs()
       let next = 0
       const write = async () => {
         for (let at = next++; at < batches.length; at = next++) {
-          await writeBatch(pool, templates, batches[at]!)
+          await writeBatch(pool, template.tables, batches[at]!)
           progress.show(`${at + 1} of ${batches.length} commits`)
         }
       }
       await Promise.all(Array.from({ length: connections }, write))
-      if (round > 0) rates.push(perSecond(batches.length * storiesPerCommit, monotonicMs() - beganMs))
-      written += batches.length * storiesPerCommit
+      const chunks = batches.length * chunksPerCommit
+      if (round > 0) rates.push(perSecond(chunks * chunk, monotonicMs() - beganMs))
+      written += chunks
     }
     const found = await withClient(database.url, (client) => countRows(client))
-    const wanted = written * rowsPerNotification
+    const wanted = written * rowsPerChunk
     const spread = spreadOf(rates)
+    const rowsPerNotification = Math.round((rowsPerChunk / chunk) * 1_000) / 1_000
     return {
       unit: 'notifications',
       perSecond: Math.round(spread.median),
       spread: spreadIfMany(options.rounds, spread),
       rowsPerSecond: Math.round(spread.median * rowsPerNotification),
       rowsPerNotification,
+      rowsOfAChunk: Object.fromEntries(template.tables.map(({ table, rows }) => [table, rows])),
       connections,
-      remark: `COPY, ${rowsPerNotification} rows each, ${connections} connections: ${Math.round(spread.median * rowsPerNotification)} rows/s`,
+      remark: `COPY, ${tenths(rowsPerNotification)} rows each, ${connections} connections`,
       faults: found === wanted ? [] : [`${found} rows are there, and ${wanted} were written`],
     }
   } finally {
@@ -78,34 +93,31 @@ export async function copyFloor({ options, server, progress }: ScenarioContext):
   }
 }
 
-/** Sends one notification through the real pipeline, and reads back every row that it left. */
-async function learnRows(databaseUrl: string): Promise<RowTemplate[]> {
-  const item = { number: 0, phase: 0, intendedMs: 0, run: 'sample' }
+/** Sends a chunk of notifications through the real pipeline, and reads back every row that it left. */
+async function learnRows(databaseUrl: string): Promise<ChunkTemplate> {
   const service = await startService({ databaseUrl, role: 'all' })
   try {
-    await service.app.accept!.submit([intentOf(item)])
-    for (let turn = 0; service.observer.totals().settled < 1; turn++) {
-      if (turn > 1_000) throw new Error('the sample notification was not settled')
-      await sleep(10)
-    }
+    const items = itemsOf({ first: 0, size: chunk, phase: 0, intendedMs: 0 }, { run: sampleRun, channel: 'email' })
+    await service.app.accept!.submit(items.map(intentOf))
+    const settled = async () => service.observer.totals().settled === chunk
+    await until(settled, patienceMs, 'the sample is settled')
   } finally {
     await service.app.stop()
   }
   return withClient(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ story: string }>('select left(id::text, 28) as story from carillon.intents')
-    const events = await client.query<{ id: string }>('select id::text as id from carillon.status_events')
-    const own: [string, 'story' | 'event' | 'key'][] = [
-      [rows[0]!.story, 'story'],
-      [keyOf(item), 'key'],
-      ...events.rows.map(({ id }): [string, 'event'] => [id, 'event']),
-    ]
+    const { rows: own } = await client.query<{ head: string }>(
+      `select left(id::text, 28) as head from (select id from carillon.intents union all select id from carillon.status_log) i
+       order by id`,
+    )
+    const places = new Map([...own.map(({ head }) => head), sampleRun].map((value, place) => [value, place]))
     const templates: RowTemplate[] = []
     for (const table of tables) {
       const columns = await columnsOf(client, table)
       const lines = await copyOut(client, `copy (select ${columns} from carillon.${table}) to stdout`)
-      templates.push({ table, columns, lines: lines.map((text) => ({ text, pieces: cut(`${text}\n`, own) })) })
+      const text = lines.map((line) => `${line}\n`).join('')
+      templates.push({ table, columns, rows: lines.length, pieces: cut(text, places) })
     }
-    return templates
+    return { tables: templates, ids: own.length }
   })
 }
 
@@ -119,35 +131,25 @@ async function columnsOf(client: pg.Client, table: string): Promise<string> {
   return rows[0]!.columns
 }
 
-function cut(text: string, own: readonly [string, 'story' | 'event' | 'key'][]): Piece[] {
-  let pieces: Piece[] = [text]
-  for (const [value, name] of own) {
-    pieces = pieces.flatMap((piece) => {
-      if (typeof piece !== 'string') return [piece]
-      return piece.split(value).flatMap((part, index) => (index === 0 ? [part] : [{ own: name }, part]))
-    })
-  }
-  return pieces
-}
+/** What may be the chunk's own: the head of an id (the last eight digits tell notification and delivery), or the run of a key. */
+const candidates = new RegExp(`([0-9a-f]{8}(?:-[0-9a-f]{4}){4}|${sampleRun}(?=-))`)
+
+const cut = (text: string, places: ReadonlyMap<string, number>): Piece[] =>
+  text.split(candidates).map((piece) => places.get(piece) ?? piece)
 
 const ids = createIdSource(systemClock)
-let keys = 0
+let runs = 0
 
-/** One buffer a table, with the rows of a thousand notifications. */
-function buildBatch(templates: readonly RowTemplate[]): Buffer[] {
-  const texts = templates.map(() => '')
-  for (let story = 0; story < storiesPerCommit; story++) {
-    const prefix = ids.intentId().slice(0, 28)
-    const key = `copied-${keys++}`
-    for (const [index, { lines }] of templates.entries()) {
-      for (const { pieces } of lines) {
-        const event = ids.id()
-        const values = { story: prefix, event, key }
-        for (const piece of pieces) texts[index] += typeof piece === 'string' ? piece : values[piece.own]
-      }
-    }
+/** One buffer a table, with the rows of a commit. */
+function buildBatch({ tables, ids: count }: ChunkTemplate): Buffer[] {
+  const parts = tables.map((): string[] => [])
+  for (let turn = 0; turn < chunksPerCommit; turn++) {
+    // Fresh ids rise, as those in their places do: a row of the log names the first and the last of its subjects.
+    const values = [...Array.from({ length: count }, () => ids.intentId().slice(0, 28)), `copied-${runs++}`]
+    for (const [index, { pieces }] of tables.entries())
+      for (const piece of pieces) parts[index]!.push(typeof piece === 'string' ? piece : values[piece]!)
   }
-  return texts.map((text) => Buffer.from(text))
+  return parts.map((pieces) => Buffer.from(pieces.join('')))
 }
 
 async function writeBatch(pool: pg.Pool, templates: readonly RowTemplate[], buffers: readonly Buffer[]): Promise<void> {

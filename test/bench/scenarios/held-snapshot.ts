@@ -1,11 +1,10 @@
-import { describeCosts } from '../costs.ts'
 import { type ClosedPhase, closedPhase, type OpenPhase, openPhase } from '../phases.ts'
 import { withRig } from '../rig.ts'
 import { type ScenarioContext, type ScenarioResult, spreadIfMany } from '../scenario.ts'
 import { withClient } from '../seed.ts'
 import { spreadOf } from '../statistics.ts'
 import { readDeadTuples } from '../table-health.ts'
-import { bulkLoop, latencies, warmUpSeconds } from './pipeline.ts'
+import { bulkLoop, latencies, saidIfNotSustained, startOf, warmUpSeconds } from './pipeline.ts'
 
 /**
  * The pipeline while somebody's transaction keeps an old snapshot open, as a backup or a forgotten psql does: no dead
@@ -14,7 +13,7 @@ import { bulkLoop, latencies, warmUpSeconds } from './pipeline.ts'
 export async function heldSnapshot(context: ScenarioContext): Promise<ScenarioResult> {
   const { options, progress } = context
   const { rate, requestSize } = options
-  const seconds = options.quick ? Math.ceil(options.seconds / 2) : options.seconds
+  const seconds = options.quick ? Math.max(1, Math.floor(options.seconds / 2)) : options.seconds
   return withRig(context, 'held-snapshot', {}, (rig) =>
     withClient(rig.databaseUrl, async (holder) => {
       await holder.query('begin isolation level repeatable read')
@@ -36,15 +35,15 @@ export async function heldSnapshot(context: ScenarioContext): Promise<ScenarioRe
       const { faults, told } = await rig.reconcile()
       const spread = spreadOf(closed.map(({ perSecond }) => perSecond))
       const atRate = latencies(open)
-      progress.note(`  latency: ${describeCosts(open.at(-1)!.costs)}`)
       return {
         unit: 'notifications',
         perSecond: Math.round(spread.median),
         spread: spreadIfMany(options.rounds, spread),
         ...atRate,
         deadTuples,
-        costs: { latency: open.at(-1)!.costs, full: closed.at(-1)!.costs },
-        remark: `closed loop; latency at ${rate}/s${atRate.sustained ? '' : ' (NOT SUSTAINED)'}; ${deadTuples} dead rows kept`,
+        costs: { latency: open.at(-1)!.costs, 'closed loop': closed.at(-1)!.costs },
+        remark: `closed loop; times at ${rate}/s${saidIfNotSustained(atRate)}; ${deadTuples} dead rows kept`,
+        more: [startOf(atRate)],
         ...told,
         faults,
       }

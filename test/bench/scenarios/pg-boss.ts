@@ -1,62 +1,89 @@
 import pg from 'pg'
-import { PgBoss } from 'pg-boss'
-import { type ScenarioContext, type ScenarioResult, spreadIfMany } from '../scenario.ts'
-import { medianOf, spreadOf } from '../statistics.ts'
-import { measureDrain, measureSteady, type PeerQueue } from './queue-measurements.ts'
+import { type Job, type JobResult, PgBoss, type WorkOptions } from 'pg-boss'
+import type { ScenarioContext, ScenarioResult } from '../scenario.ts'
+import {
+  type Candidate,
+  fastest,
+  measureInSets,
+  measureOneByOne,
+  oneByOneLine,
+  type SingleSettings,
+} from './peer-rounds.ts'
+import { measureDrain, type PeerQueue } from './queue-measurements.ts'
 
-/** What work() is tried with; the fastest at draining is measured. */
-const settingsToTry = [
-  { batchSize: 500, localConcurrency: 2 },
-  { batchSize: 1_000, localConcurrency: 2 },
-  { batchSize: 1_000, localConcurrency: 4 },
-  { batchSize: 2_000, localConcurrency: 2 },
+interface Settings {
+  batchSize: number
+  localConcurrency: number
+  /** Whether each insert rings: its NOTIFY has commits stand in line. Without it a backlog is fetched all the same. */
+  notify: boolean
+}
+
+/** What work() is tried with, where a batch has one outcome: the fastest at draining is measured. */
+const inSets: Settings[] = [
+  { batchSize: 1_000, localConcurrency: 2, notify: true },
+  { batchSize: 500, localConcurrency: 2, notify: true },
+  { batchSize: 1_000, localConcurrency: 4, notify: true },
+  { batchSize: 2_000, localConcurrency: 2, notify: true },
 ]
 
-type WorkSettings = (typeof settingsToTry)[number]
+interface OneByOne extends Settings, SingleSettings {
+  /** A batch whose jobs have outcomes of their own. */
+  perJobResults?: true
+}
 
-const queueName = 'bench'
+/** Where every job is fetched, handled and completed by itself; workers learn of a backlog within some seconds. */
+const alone: OneByOne[] = [
+  { batchSize: 1, localConcurrency: 8, notify: false, callers: 8, rampMs: 4_000 },
+  { batchSize: 1, localConcurrency: 16, notify: false, callers: 32, rampMs: 4_000 },
+  { batchSize: 1, localConcurrency: 8, notify: true, callers: 8, rampMs: 4_000 },
+]
+/** Where it is sent by itself and has an outcome of its own, and is fetched and completed with others. */
+const ownOutcomes: OneByOne[] = [
+  { batchSize: 500, localConcurrency: 2, perJobResults: true, notify: false, callers: 16 },
+]
 
-/** pg-boss with its own work(), insert() in batches, notifications, and a handler that does nothing. */
-export async function pgBoss({ options, server, progress }: ScenarioContext): Promise<ScenarioResult> {
+const nameOf = ({ notify }: Pick<Settings, 'notify'>): string => (notify ? 'bench' : 'bench-unrung')
+
+/** pg-boss with its own work(), notifications, and a handler that does nothing: jobs in sets, and one by one. */
+export async function pgBoss(context: ScenarioContext): Promise<ScenarioResult> {
+  const { options, server, progress } = context
   progress.begin('pg-boss: a fresh database')
   const database = await server.fresh('empty')
-  const boss = new PgBoss({ connectionString: database.url, max: 12, useListenNotify: true })
+  const boss = new PgBoss({
+    connectionString: database.url,
+    max: 24,
+    useListenNotify: true,
+    // As often as it can, so that a worker of single jobs learns of a backlog and need not wait for its next poll.
+    monitorIntervalSeconds: 1,
+    superviseIntervalSeconds: 1,
+    queueCacheIntervalSeconds: 1,
+  })
   const faults: string[] = []
   boss.on('error', (error) => faults.push(error.message))
   const watch = new pg.Pool({ connectionString: database.url, max: 1 })
   try {
     await boss.start()
-    await boss.createQueue(queueName, { notify: true })
-    const jobs = options.quick ? 20_000 : 60_000
-
-    let settings = settingsToTry[0]!
-    let fastest = 0
-    for (const candidate of settingsToTry) {
-      progress.begin(`pg-boss: trying batches of ${candidate.batchSize} x ${candidate.localConcurrency}`)
-      const { drainedPerSecond } = await measureDrain(queueOf(boss, watch, candidate), 20_000, progress)
-      if (drainedPerSecond <= fastest) continue
-      fastest = drainedPerSecond
-      settings = candidate
-    }
-    const queue = queueOf(boss, watch, settings)
-    const drains: { enqueuedPerSecond: number; drainedPerSecond: number }[] = []
-    const steady: number[] = []
-    for (let round = 1; round <= options.rounds; round++) {
-      progress.begin(`pg-boss: draining ${jobs} jobs, round ${round} of ${options.rounds}`)
-      drains.push(await measureDrain(queue, jobs, progress))
-      progress.begin(`pg-boss: both sides at once, round ${round} of ${options.rounds}`)
-      steady.push(await measureSteady(queue, options.seconds, progress))
-    }
-    const spread = spreadOf(steady)
-    const drained = Math.round(medianOf(drains.map((drain) => drain.drainedPerSecond)))
+    for (const notify of [true, false]) await boss.createQueue(nameOf({ notify }), { notify })
+    const candidates = <S extends Settings>(settings: readonly S[], single = false): Candidate<S>[] =>
+      settings.map((one) => ({ settings: one, queue: queueOf(boss, watch, one, single) }))
+    const tried = options.quick ? inSets.slice(1, 2) : inSets
+    const { settings, queue } = await fastest(candidates(tried), progress, async (one) => {
+      return (await measureDrain(one, options.quick ? 10_000 : 20_000, progress)).drainedPerSecond
+    })
+    const rates = await measureInSets(queue, context)
+    const oneByOne = await measureOneByOne(candidates(options.quick ? alone.slice(0, 1) : alone, true), context)
+    const perJobResults = await measureOneByOne(candidates(ownOutcomes, true), context)
     return {
       unit: 'jobs',
-      perSecond: Math.round(spread.median),
-      spread: spreadIfMany(options.rounds, spread),
-      drainedPerSecond: drained,
-      enqueuedPerSecond: Math.round(medianOf(drains.map((drain) => drain.enqueuedPerSecond))),
+      ...rates,
       settings,
-      remark: `no-op, ${settings.localConcurrency} x batches of ${settings.batchSize}, steady; drain alone ${drained}/s`,
+      oneByOne,
+      oneByOneInBatches: perJobResults,
+      remark: `no-op, insert() of 1,000, ${settings.localConcurrency} x batches of ${settings.batchSize}; drain alone ${rates.drainedPerSecond}/s`,
+      more: [
+        oneByOneLine('one by one', oneByOne, `send() each, ${oneByOne.settings.localConcurrency} x batches of one`),
+        oneByOneLine('sent one by one', perJobResults, 'send() each, 2 x batches of 500 with perJobResults'),
+      ],
       faults,
     }
   } finally {
@@ -66,28 +93,38 @@ export async function pgBoss({ options, server, progress }: ScenarioContext): Pr
   }
 }
 
-function queueOf(boss: PgBoss, watch: pg.Pool, settings: WorkSettings): PeerQueue {
+function queueOf(boss: PgBoss, watch: pg.Pool, settings: Settings | OneByOne, single: boolean): PeerQueue {
+  const { batchSize, localConcurrency } = settings
+  const queueName = nameOf(settings)
   let handled = 0
   let number = 0
+  const working: WorkOptions = {
+    batchSize,
+    localConcurrency,
+    ...(batchSize === 1 ? { burstWhenReadyExceeds: 1 } : { burstWhenBatchFull: true }),
+    pollingIntervalSeconds: 0.5,
+    notifyPollingIntervalSeconds: 0.5,
+  }
   return {
     name: 'pg-boss',
     handled: () => handled,
     async enqueue(count) {
-      await boss.insert(
-        queueName,
-        Array.from({ length: count }, () => ({ data: { number: number++ } })),
-      )
+      if (single) await boss.send(queueName, { number: number++ })
+      else {
+        const jobs = Array.from({ length: count }, () => ({ data: { number: number++ } }))
+        await boss.insert(queueName, jobs)
+      }
     },
     async startWorking() {
-      const work = {
-        ...settings,
-        burstWhenBatchFull: true,
-        pollingIntervalSeconds: 0.5,
-        notifyPollingIntervalSeconds: 0.5,
-      }
-      await boss.work(queueName, work, async (jobs) => {
+      const count = async (jobs: Job[]) => {
         handled += jobs.length
-      })
+      }
+      const countEach = async (jobs: Job[]): Promise<JobResult[]> => {
+        handled += jobs.length
+        return jobs.map(({ id }) => ({ id, status: 'completed' }))
+      }
+      if ('perJobResults' in settings) await boss.work(queueName, { ...working, perJobResults: true }, countEach)
+      else await boss.work(queueName, { ...working, perJobResults: false }, count)
     },
     async stopWorking() {
       await boss.offWork(queueName, { wait: true })

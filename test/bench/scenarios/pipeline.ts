@@ -1,13 +1,15 @@
-import { type Costs, describeCosts } from '../costs.ts'
+import type { Costs } from '../costs.ts'
 import { type ClosedPhase, closedPhase, findHighest, type OpenPhase, openPhase } from '../phases.ts'
 import { withRig } from '../rig.ts'
-import { type ScenarioContext, type ScenarioResult, spreadIfMany } from '../scenario.ts'
+import { type ScenarioContext, type ScenarioResult, spreadIfMany, type TableLine, untilProvider } from '../scenario.ts'
 import type { MailProvider } from '../service/service.ts'
 import { medianOf, spreadOf, tenths } from '../statistics.ts'
 
 export const bulkLoop = { requestSize: 500, callers: 4, window: 10_000 }
 /** Beside the second that a phase takes to fill. */
 export const warmUpSeconds = 1
+/** A request a message is slower: a smaller window fills it as well, and is drained sooner. */
+const httpLoop = { ...bulkLoop, window: 4_000 }
 /** As many as share commits well; more would only wait longer. */
 const singleLoop = { requestSize: 1, callers: 128, window: 10_000 }
 const highRate = 10_000
@@ -64,7 +66,7 @@ export async function pipeline(context: ScenarioContext): Promise<ScenarioResult
     )
     const highest = medianOf(sustained.map(({ best }) => best?.rate ?? 0))
     const high =
-      highest >= highRate && rate !== highRate
+      highest >= highRate && rate !== highRate && !options.quick
         ? await rounds(`${highRate}/s`, () => openPhase(rig, generator, { rate: highRate, seconds, requestSize }))
         : []
 
@@ -79,18 +81,23 @@ export async function pipeline(context: ScenarioContext): Promise<ScenarioResult
     if (options.provider === 'sink') {
       begin('a provider over HTTP')
       await rig.service.call('useMailProvider', 'http' satisfies MailProvider)
-      measured.http = await closedPhase(rig, generator, { ...bulkLoop, ...shortly })
+      measured.http = await closedPhase(rig, generator, { ...httpLoop, ...shortly })
     }
 
     const { faults, told } = await rig.reconcile()
-    for (const [what, costs] of Object.entries(costsOf(measured))) progress.note(`  ${what}: ${describeCosts(costs)}`)
     return { ...summary(context, measured), ...told, faults }
   })
 }
 
 /** One phase each: of the rates, the one that lasts. */
 function costsOf({ open, closed, sustained, single, http }: Measured): Record<string, Costs> {
-  const phases = { latency: open[0], full: closed[0], sustained: sustained[0]?.best, single, http }
+  const phases = {
+    latency: open[0],
+    'closed loop': closed[0],
+    'the rate that lasts': sustained[0]?.best,
+    'single calls': single,
+    'HTTP provider': http,
+  }
   return Object.fromEntries(Object.entries(phases).flatMap(([name, phase]) => (phase ? [[name, phase.costs]] : [])))
 }
 
@@ -115,11 +122,20 @@ export function latencies(open: readonly OpenPhase[]) {
   }
 }
 
+/** Of the times until the provider, in `latencies`. */
+export const startOf = (of: ReturnType<typeof latencies>): TableLine =>
+  untilProvider({ p50Ms: of.startP50Ms, p95Ms: of.startP95Ms, p99Ms: of.startP99Ms })
+
+export const saidIfNotSustained = ({ sustained }: { sustained: boolean }): string =>
+  sustained ? '' : ' (NOT SUSTAINED)'
+
 const loopFigures = (closed: readonly ClosedPhase[]) => ({
   perSecond: median(closed, ({ perSecond }) => perSecond),
+  spread: spreadIfMany(closed.length, spreadOf(closed.map(({ perSecond }) => perSecond))),
   startP50Ms: median(closed, ({ start }) => start.p50Ms),
   startP99Ms: median(closed, ({ start }) => start.p99Ms),
   p50Ms: median(closed, ({ end }) => end.p50Ms),
+  p95Ms: median(closed, ({ end }) => end.p95Ms),
   p99Ms: median(closed, ({ end }) => end.p99Ms),
   acceptP50Ms: median(closed, ({ load }) => load.answer.p50Ms),
   acceptP99Ms: median(closed, ({ load }) => load.answer.p99Ms),
@@ -128,17 +144,31 @@ const loopFigures = (closed: readonly ClosedPhase[]) => ({
   relayDrainMs: median(closed, ({ relayDrainMs }) => relayDrainMs),
 })
 
+function loopLine(name: string, figures: ReturnType<typeof loopFigures> | undefined, remark: string): TableLine[] {
+  if (!figures) return []
+  const { perSecond, spread, p50Ms, p95Ms, p99Ms } = figures
+  return [{ name, perSecond, unit: 'notifications', spread, p50Ms, p95Ms, p99Ms, remark }]
+}
+
 function summary({ options, kafka }: ScenarioContext, measured: Measured): ScenarioResult {
-  const { open, high, closed, sustained, single, http } = measured
+  const { open, high, closed, sustained } = measured
   const spread = spreadOf(sustained.map(({ best }) => best?.rate ?? 0))
   const atRate = latencies(open)
+  const atHighRate = high.length > 0 ? latencies(high) : undefined
   const full = loopFigures(closed)
-  const shortly = (phase: ClosedPhase | undefined) => phase && loopFigures([phase])
-  const subs = [
-    `${full.perSecond}/s in a closed loop`,
-    single && `single calls ${single.perSecond}/s`,
-    http && `HTTP provider ${http.perSecond}/s`,
-  ].filter(Boolean)
+  const single = measured.single && loopFigures([measured.single])
+  const httpProvider = measured.http && loopFigures([measured.http])
+  const more: TableLine[] = [startOf(atRate)]
+  if (atHighRate) {
+    const { p50Ms, p95Ms, p99Ms } = atHighRate
+    more.push({ name: `at ${highRate}/s`, p50Ms, p95Ms, p99Ms, remark: saidIfNotSustained(atHighRate).trim() })
+    more.push({ ...startOf(atHighRate), name: '… until the provider' })
+  }
+  more.push(
+    ...loopLine('closed loop', full, `${bulkLoop.window} under way`),
+    ...loopLine('single calls', single, `sendNotification, ${singleLoop.callers} callers`),
+    ...loopLine('HTTP provider', httpProvider, `a request a message, ${httpLoop.window} under way`),
+  )
   return {
     unit: 'notifications',
     perSecond: Math.round(spread.median),
@@ -154,16 +184,17 @@ function summary({ options, kafka }: ScenarioContext, measured: Measured): Scena
         startP99Ms: start.p99Ms,
       })),
     ),
-    atHighRate: high.length > 0 ? latencies(high) : undefined,
+    atHighRate,
     full: { ...full, window: bulkLoop.window },
-    single: shortly(single),
-    httpProvider: shortly(http),
+    single,
+    httpProvider,
     costs: costsOf(measured),
     transport: options.transport,
     provider: options.provider,
+    more,
     remark: [
-      `${subs.join(', ')}; latency at ${options.rate}/s${atRate.sustained ? '' : ' (NOT SUSTAINED)'}`,
-      `relay ${kafka ? 'on' : 'OFF (--no-kafka)'}`,
+      `the highest rate that lasts; times at ${options.rate}/s${saidIfNotSustained(atRate)}`,
+      kafka ? 'relay on' : 'relay OFF',
       options.transport,
     ].join('; '),
   }

@@ -14,11 +14,25 @@ export interface PeerQueue {
   isEmpty(): Promise<boolean>
 }
 
-export const enqueueBatch = 1_000
-const producers = 2
-/** Jobs that wait at most while both sides work: enough for every fetch to come back full. */
-const window = 20_000
-const rampMs = 1_000
+/** How jobs come in while both sides work. */
+export interface Feed {
+  /** Jobs in one call of `enqueue`. */
+  batch: number
+  producers: number
+  /** Jobs that wait at most: enough for every fetch to come back full. */
+  window: number
+  /** Until both sides are at their pace; not measured. */
+  rampMs: number
+}
+
+const inBatches: Feed = { batch: 1_000, producers: 2, window: 20_000, rampMs: 1_000 }
+/** Each job in a call of its own, by callers that wait for its answer. */
+export const oneByOne = (callers: number, rampMs = 1_000): Feed => ({
+  batch: 1,
+  producers: callers,
+  window: 2_000,
+  rampMs,
+})
 const drainTimeoutMs = 60_000
 
 /** Fills a queue that nobody works, then times its draining, up to the last completion on disk. */
@@ -28,11 +42,11 @@ export async function measureDrain(
   progress: Progress,
 ): Promise<{ enqueuedPerSecond: number; drainedPerSecond: number }> {
   const beganMs = monotonicMs()
-  let left = jobs / enqueueBatch
+  let left = jobs / inBatches.batch
   const produce = async () => {
-    while (left-- > 0) await queue.enqueue(enqueueBatch)
+    while (left-- > 0) await queue.enqueue(inBatches.batch)
   }
-  await Promise.all(Array.from({ length: producers }, produce))
+  await Promise.all(Array.from({ length: inBatches.producers }, produce))
   const enqueuedMs = monotonicMs() - beganMs
   const before = queue.handled()
   const drainFromMs = monotonicMs()
@@ -52,7 +66,12 @@ export async function measureDrain(
 }
 
 /** Both sides at once, with a bounded backlog: how many jobs a second come in and are done. */
-export async function measureSteady(queue: PeerQueue, seconds: number, progress: Progress): Promise<number> {
+export async function measureSteady(
+  queue: PeerQueue,
+  seconds: number,
+  progress: Progress,
+  { batch, producers, window, rampMs }: Feed = inBatches,
+): Promise<number> {
   const before = queue.handled()
   let enqueued = 0
   await queue.startWorking()
@@ -61,10 +80,10 @@ export async function measureSteady(queue: PeerQueue, seconds: number, progress:
   let atRamp: { handled: number; ms: number } | undefined
   const produce = async () => {
     while (monotonicMs() < endMs) {
-      if (enqueued - (queue.handled() - before) + enqueueBatch > window) await sleep(1)
+      if (enqueued - (queue.handled() - before) + batch > window) await sleep(1)
       else {
-        enqueued += enqueueBatch
-        await queue.enqueue(enqueueBatch)
+        enqueued += batch
+        await queue.enqueue(batch)
       }
       if (!atRamp && monotonicMs() >= fromMs) atRamp = { handled: queue.handled(), ms: monotonicMs() }
       progress.show(`${queue.handled() - before} handled`)

@@ -11,7 +11,7 @@ export type MailProvider = 'sink' | 'http'
 export interface ServiceOptions {
   databaseUrl: string
   /** `all`: api, worker and relay in one process. */
-  role: Extract<AppRole, 'all' | 'api'>
+  role: AppRole
   /** Absent: no relay. */
   kafka?: { brokers: string[]; topicPrefix: string }
   /** Where the provider `http` sends to; absent: there is none. */
