@@ -15,13 +15,13 @@ import { type Clock, systemClock } from './platform/clock.ts'
 import { openPool, type Role } from './platform/db.ts'
 import { createIdSource, type IdSource } from './platform/id-source.ts'
 import type { Logger } from './platform/logger.ts'
+import { releaseStartupMemory } from './platform/memory.ts'
 import { createMetrics, type Metrics } from './platform/metrics.ts'
 import { createWake, statusEventsTopic, type Wake } from './platform/wake.ts'
 import { createBoss } from './queue/boss.ts'
 import { maintenanceQueue, workQueues } from './queue/queues.ts'
 import { checkReadiness } from './store/readiness.ts'
 import type { Relay, RelayMetrics } from './workers/relay.ts'
-import { startRelayRole } from './workers/relay-role.ts'
 import { startRelayThread } from './workers/relay-thread.ts'
 import { startWorkers, type Workers } from './workers/workers.ts'
 
@@ -97,7 +97,15 @@ export async function startApp(options: AppOptions): Promise<App> {
       const ownThread = role === 'all' && config.KAFKA_BROKERS.length > 0
       const relay = ownThread
         ? startRelayThread({ data: { config, databaseUrl }, metrics: relayMetrics, wake, logger })
-        : startRelayRole({ config, pool: workerPool, databaseUrl, clock, logger, metrics: relayMetrics, wake })
+        : (await import('./workers/relay-role.ts')).startRelayRole({
+            config,
+            pool: workerPool,
+            databaseUrl,
+            clock,
+            logger,
+            metrics: relayMetrics,
+            wake,
+          })
       parts.relay = relay
       serving.push(() => relay.stop())
     }
@@ -151,6 +159,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       serving.push((graceMs) => server.close(graceMs))
       parts.url = (await server.listen()).url
     }
+    void releaseStartupMemory()
     return {
       url: parts.url,
       accept: parts.accept,

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 
 /** What a statement runs on: a pool, or a client inside a transaction. */
@@ -53,11 +52,6 @@ export function openPool(options: PoolOptions): pg.Pool {
   })
   pool.on('error', options.onError)
   return pool
-}
-
-/** A Kysely over a pool, for the statements of src/store. Destroying it ends the pool. */
-export function kyselyOn<Schema>(pool: pg.Pool): Kysely<Schema> {
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 
 /** Runs `work` in one transaction on one connection. The connection is dropped if even the rollback fails. */

@@ -1,10 +1,11 @@
 import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Kysely, PostgresDialect } from 'kysely'
 import { FileMigrationProvider, Migrator } from 'kysely/migration'
 import type pg from 'pg'
 import { systemClock } from '../platform/clock.ts'
-import { inTransaction, kyselyOn, openPool } from '../platform/db.ts'
+import { inTransaction, openPool } from '../platform/db.ts'
 import { installQueues } from '../queue/boss.ts'
 import { ensurePartitions } from './partitions.ts'
 
@@ -45,7 +46,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     await gate.query('set lock_timeout = 0') // the twentieth of twenty waits for nineteen
     await gate.query(`select pg_advisory_lock(hashtextextended('carillon.migrate', 0))`)
     await gate.query(`set client_min_messages = warning`)
-    const db = kyselyOn<unknown>(pool)
+    const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
     await gate.query('create schema if not exists carillon')
     const migrator = new Migrator({
       db,

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../platform/clock.ts'
 import { openPool } from '../platform/db.ts'
 import { createLogger } from '../platform/logger.ts'
+import { releaseStartupMemory } from '../platform/memory.ts'
 import { startRelayRole } from './relay-role.ts'
 import type { RelayThreadData, RelayThreadNews, RelayThreadOrder } from './relay-thread.ts'
 
@@ -19,6 +20,7 @@ const pool = openPool({
   onError: (error) => logger.error({ err: error }, 'a database connection failed'),
 })
 
+void releaseStartupMemory()
 const relay = startRelayRole({
   config,
   pool,
