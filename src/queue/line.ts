@@ -3,6 +3,8 @@ import type { ChunkJob } from './dispatcher.ts'
 /** Jobs that are worked, completed and failed together. */
 export interface Unit {
   tenant: string
+  /** Greater goes first among the tenant's own. */
+  priority: number
   jobs: ChunkJob[]
   /** How many ids it works on. */
   size: number
@@ -95,7 +97,7 @@ export function createLine(
         if (tenant.waiting.length === 0 || !fits(tenant, tenant.waiting[0]!)) continue
         const unit = nextUnit(tenant.waiting)
         if (!small && tenant.running > 0 && tenant.waiting.length === 0 && unit.size < limits.worthOwn) {
-          tenant.waiting.push(unit) // until something of its own has ended
+          tenant.waiting.push(unit) // it grows until something of its own has ended
           patience ??= setTimeout(() => start(true), patienceMs)
           continue
         }
@@ -103,6 +105,11 @@ export function createLine(
         begun = true
       }
     }
+  }
+
+  function enter(waiting: Unit[], unit: Unit): void {
+    const place = waiting.findLastIndex(({ priority }) => priority >= unit.priority)
+    waiting.splice(place + 1, 0, unit)
   }
 
   function nextUnit(waiting: Unit[]): Unit {
@@ -148,7 +155,7 @@ export function createLine(
     },
     giveBack,
     add(unit) {
-      tenantOf(unit.tenant).waiting.push(unit)
+      enter(tenantOf(unit.tenant).waiting, unit)
       start()
     },
     room: () => limits.room - takenInAll(),

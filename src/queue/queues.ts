@@ -20,6 +20,8 @@ export const maintenanceQueue = 'maintenance'
 export interface Chunk {
   tenant_id: string
   ids: string[]
+  /** The greatest of its ids'; absent: 0. */
+  priority?: number
   /** Where the expansion of a role or group goes on: which recipient of the request, after which member, with which ordinal. */
   after?: { ref: number; recipientId: string; ordinal: number }
 }

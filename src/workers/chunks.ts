@@ -29,11 +29,12 @@ export function mergeChunks(jobs: readonly ChunkJob[], size: number): MergedChun
     const current = open.get(data.tenant_id)
     if (current && current.chunk.ids.length + data.ids.length <= size) {
       current.chunk.ids.push(...data.ids)
+      current.chunk.priority = Math.max(current.chunk.priority ?? 0, data.priority ?? 0)
       current.jobs.push(job)
       continue
     }
     const fresh = {
-      chunk: { tenant_id: data.tenant_id, ids: [...data.ids], tries: 0 },
+      chunk: { tenant_id: data.tenant_id, ids: [...data.ids], priority: data.priority, tries: 0 },
       jobs: [job],
     }
     open.set(data.tenant_id, fresh)

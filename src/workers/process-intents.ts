@@ -112,7 +112,7 @@ function continuationJobs(
     .filter(({ intentId, pageBegun }) => !pageBegun || planned.hasNew(intentId)) // planned before, its page went on then
     .map(({ intentId, after }) => {
       const priority = priorities.get(intentId) ?? 0
-      const data = { tenant_id: tenantId, ids: [intentId], after }
+      const data = { tenant_id: tenantId, ids: [intentId], priority, after }
       return { queue: intentsQueue(laneOf(priority)), data, priority }
     })
 }

@@ -12,6 +12,7 @@ export function fetchedUnits(
 ): Unit[] {
   return mergeChunks(jobs, chunkSize).map(({ chunk, jobs }) => ({
     tenant: chunk.tenant_id,
+    priority: chunk.priority ?? 0,
     jobs,
     size: chunk.ids.length,
     work: () => work(chunk),
@@ -20,7 +21,7 @@ export function fetchedUnits(
 
 /** Intents that this process has just accepted. While they wait, those of a tenant gather into one planning. */
 export function acceptedUnit(
-  chunk: Required<Pick<IntentsChunk, 'tenant_id' | 'ids' | 'intents'>>,
+  chunk: Required<Pick<IntentsChunk, 'tenant_id' | 'priority' | 'ids' | 'intents'>>,
   jobs: ChunkJob[],
   chunkSize: number,
   work: (chunk: IntentsChunk & { tries: 0 }) => Promise<void>,
@@ -28,14 +29,17 @@ export function acceptedUnit(
   return {
     chunk,
     tenant: chunk.tenant_id,
+    priority: chunk.priority,
     jobs,
     size: chunk.ids.length,
     work: () => work({ ...chunk, tries: 0 }),
     merge(next) {
       const other = (next as Partial<ReturnType<typeof acceptedUnit>>).chunk
-      if (other?.tenant_id !== chunk.tenant_id || chunk.ids.length + other.ids.length > chunkSize) return undefined
+      if (other?.tenant_id !== chunk.tenant_id || other.priority !== chunk.priority) return undefined
+      if (chunk.ids.length + other.ids.length > chunkSize) return undefined
       const both = {
         tenant_id: chunk.tenant_id,
+        priority: chunk.priority,
         ids: [...chunk.ids, ...other.ids],
         intents: [...chunk.intents, ...other.intents],
       }
@@ -53,6 +57,7 @@ export function plannedUnit(
   const { data } = job
   return {
     tenant: data.tenant_id,
+    priority: data.priority ?? 0,
     jobs: [job],
     size: data.ids.length,
     work: () => work({ ...data, tries: 0, planned }),

@@ -44,7 +44,7 @@ export interface Workers {
   reserve(lane: Lane, tenantId: string, count: number): boolean
   release(lane: Lane, tenantId: string, count: number): void
   /** Plans intents that were accepted in a claimed job, and have a reservation. */
-  plan(lane: Lane, accepted: { jobId: string; tenantId: string; intents: Intent[] }): void
+  plan(lane: Lane, accepted: { jobId: string; tenantId: string; priority: number; intents: Intent[] }): void
   /** Takes no more work from now on. */
   quiesce(): void
   /** Takes no more work, finishes or hands back what is under way within `graceMs`, and resolves. */
@@ -163,7 +163,7 @@ export function startWorkers(on: WorkersDeps): Workers {
     maxSize: 1,
     worthOwn: 0,
     room: 1,
-    units: (jobs) => [{ tenant: '', jobs, size: 1, work: () => maintain(on) }],
+    units: (jobs) => [{ tenant: '', priority: 0, jobs, size: 1, work: () => maintain(on) }],
   })
 
   const dispatcher = startDispatcher({
@@ -179,10 +179,10 @@ export function startWorkers(on: WorkersDeps): Workers {
   return {
     reserve: (lane, tenantId, count) => dispatcher.reserve(intentsQueue(lane), tenantId, count),
     release: (lane, tenantId, count) => dispatcher.release(intentsQueue(lane), tenantId, count),
-    plan(lane, { jobId, tenantId, intents }) {
+    plan(lane, { jobId, tenantId, priority, intents }) {
       const queue = intentsQueue(lane)
-      const chunk = { tenant_id: tenantId, ids: intents.map(({ id }) => id), intents }
-      const job = { id: jobId, name: queue, data: { tenant_id: tenantId, ids: chunk.ids }, retryCount: 0 }
+      const chunk = { tenant_id: tenantId, priority, ids: intents.map(({ id }) => id), intents }
+      const job = { id: jobId, name: queue, data: { tenant_id: tenantId, ids: chunk.ids, priority }, retryCount: 0 }
       dispatcher.hand(queue, acceptedUnit(chunk, [job], size, plan))
     },
     quiesce() {

@@ -38,7 +38,13 @@ function dispatch(work: (job: ChunkJob) => Promise<void>, maxSize = 10): Dispatc
         room: 10,
         worthOwn: 0,
         units: (jobs) =>
-          jobs.map((job) => ({ tenant: 'a', jobs: [job], size: job.data.ids.length, work: () => work(job) })),
+          jobs.map((job) => ({
+            tenant: 'a',
+            priority: 0,
+            jobs: [job],
+            size: job.data.ids.length,
+            work: () => work(job),
+          })),
       },
     ],
   })

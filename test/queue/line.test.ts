@@ -32,9 +32,9 @@ function world(limits: Partial<Parameters<typeof createLine>[0]> = {}) {
       onFree: () => freed++,
     },
   )
-  const add = (tenant: string, size = 1, merge?: Unit['merge']) => {
+  const add = (tenant: string, size = 1, merge?: Unit['merge'], priority = 0) => {
     line.take(tenant, size)
-    line.add({ tenant, jobs: [], size, work: async () => {}, merge })
+    line.add({ tenant, priority, jobs: [], size, work: async () => {}, merge })
   }
   return { line, begun, add, freed: () => freed }
 }
@@ -101,4 +101,22 @@ test('what waits is begun at once when everything is to be handed back', () => {
   for (let n = 0; n < 5; n++) add('a')
   line.openUp()
   assert.equal(begun.length, 5)
+})
+
+test('of one tenant the greater priority goes first, and among equals the one that came first', async () => {
+  const { add, begun } = world({ concurrency: 1 })
+  add('a', 1)
+  for (const [size, priority] of [
+    [10, 0],
+    [20, 1],
+    [11, 0],
+    [21, 1],
+    [30, 2],
+  ] as const)
+    add('a', size, undefined, priority)
+  for (let n = 0; n < 6; n++) await begun[n]!.end()
+  assert.deepEqual(
+    begun.map(({ size }) => size),
+    [1, 30, 20, 21, 10, 11],
+  )
 })

@@ -133,7 +133,7 @@ function deliveryJobs(
     const queue = deliveriesQueue(channel, laneOf(priority))
     for (let from = 0; from < group.length; from += settings.chunkSize) {
       const part = group.slice(from, from + settings.chunkSize)
-      const data = { tenant_id: tenantId, ids: part.map(({ id }) => id) }
+      const data = { tenant_id: tenantId, ids: part.map(({ id }) => id), priority }
       const claimed = settings.claims(queue, tenantId, part.length)
       jobs.push({ id: ids.id(), queue, channel, data, priority, claimed, deliveries: part })
     }

@@ -43,7 +43,7 @@ export async function releaseFallbacks(
     trx,
     released.map(({ id, channel, priority }) => ({
       queue: deliveriesQueue(channel, laneOf(priority)),
-      data: { tenant_id: tenantId, ids: [id] },
+      data: { tenant_id: tenantId, ids: [id], priority },
       priority,
     })),
   )

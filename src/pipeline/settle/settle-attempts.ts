@@ -128,7 +128,7 @@ function nextJobs(tenantId: string, settled: readonly Settled[]): NewJob[] {
     if (!job) {
       job = {
         queue: deliveriesQueue(channel, laneOf(priority)),
-        data: { tenant_id: tenantId, ids: [] },
+        data: { tenant_id: tenantId, ids: [], priority },
         priority,
         startAfter: second === 0 ? undefined : new Date(second * 1000),
       }
