@@ -11,7 +11,7 @@ const questions = (rules: Readonly<Record<string, TextRule>>): [string, Question
 
 const isChannelList: Question = (value) => Array.isArray(value) && value.length <= channelsLimit
 const isMoment: Question = (value) => typeof value === 'string' && parseMoment(value) !== undefined
-const isRecipient: Question = (value) => isPlainRecipient(value as Input)
+const isRecipient: Question = (value) => typeof value === 'object' && value !== null && isPlainRecipient(value as Input)
 
 const ofRecipient = new Map<string, Question>([['type', () => true], ...questions(recipientTexts)])
 

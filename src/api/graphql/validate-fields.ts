@@ -23,6 +23,7 @@ export const channelsLimit = 12
 export const maxContentBytes = 1_048_576
 export const maxScheduledMs = 366 * 86_400_000
 const maxJsonDepth = 64
+export const tooDeep = `must not be nested deeper than ${maxJsonDepth}`
 
 const moment = z.iso.datetime({ offset: true })
 
@@ -60,7 +61,7 @@ export const dateTime = z
 function findJsonFault(value: unknown, depth = 1): string | undefined {
   if (typeof value === 'string') return storable(value) ? undefined : notStorable
   if (typeof value !== 'object' || value === null) return undefined
-  if (depth > maxJsonDepth) return `must not be nested deeper than ${maxJsonDepth}`
+  if (depth > maxJsonDepth) return tooDeep
   if (Array.isArray(value)) {
     for (const item of value) {
       const found = findJsonFault(item, depth + 1)

@@ -84,7 +84,7 @@ const emailOptions = z.object({
   attachments: orAbsent(z.array(attachment).max(maxAttachments, `must be at most ${maxAttachments}`)),
 })
 
-const sendInput = z.object({
+export const sendInput = z.object({
   idempotencyKey: optional(sendTexts.idempotencyKey),
   eventId: optional(sendTexts.eventId),
   type: told(sendTexts.type),
