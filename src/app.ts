@@ -235,8 +235,10 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
         planner: on.workers,
         wake: (queue) => wake.ring(queue),
       })
-      for (const [index, { status }] of answers.entries())
-        metrics.intents.inc({ source: intents[index]!.source, status })
+      for (const [source, indexes] of Map.groupBy(answers.keys(), (index) => intents[index]!.source)) {
+        const counts = Map.groupBy(indexes, (index) => answers[index]!.status)
+        for (const [status, { length }] of counts) metrics.intents.inc({ source, status }, length)
+      }
       return answers
     },
     onCommitted: () => wake.ring(statusEventsTopic),

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { hash, randomBytes, randomUUID } from 'node:crypto'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
 export const apiKeyScopes = ['send', 'read', 'manage'] as const
@@ -29,7 +29,7 @@ export function parseApiKey(key: string): ApiKeyParts | undefined {
 }
 
 export function hashApiKeySecret(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest()
+  return hash('sha256', secret, 'buffer')
 }
 
 function withDashes(hex: string): string {

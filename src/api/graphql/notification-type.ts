@@ -3,6 +3,7 @@ import type { DeliveryRow } from '../../store/deliveries.ts'
 import { builder } from './builder.ts'
 import { encodeFeedCursor } from './cursors.ts'
 import { Delivery, DeliveryAttempt, errorOf } from './delivery-type.ts'
+import type { Loaders } from './loaders.ts'
 import { deliveriesOf, inboxItemOf, type NotificationView, saidIn, statusOf } from './notification-view.ts'
 import { ChannelEnum, PriorityEnum, RecipientTypeEnum, StatusEnum } from './scalars.ts'
 import { NotificationRule, NotificationTemplate } from './template-type.ts'
@@ -20,36 +21,21 @@ Notification.implement({
     correlationId: t.exposeString('correlationId', { nullable: true }),
     recipientType: t.field({ type: RecipientTypeEnum, resolve: (view) => view.recipientType }),
     recipientId: t.exposeString('recipientId'),
-    subject: t.string({
-      nullable: true,
-      resolve: async (view, _args, { load }) => {
-        const said = await saidIn(view, load)
-        return said?.subject ?? (view.template ? (await inboxItemOf(view, load))?.title : null)
-      },
-    }),
-    body: t.string({
-      nullable: true,
-      resolve: async (view, _args, { load }) => {
-        const said = await saidIn(view, load)
-        return said?.body ?? (view.template ? (await inboxItemOf(view, load))?.body : null)
-      },
-    }),
+    subject: t.string({ nullable: true, resolve: (view, _args, { load }) => textOf(view, load, 'subject', 'title') }),
+    body: t.string({ nullable: true, resolve: (view, _args, { load }) => textOf(view, load, 'body', 'body') }),
     bodyHtml: t.string({
       nullable: true,
-      resolve: async (view, _args, { load }) => {
-        const said = await saidIn(view, load)
-        return said?.bodyHtml ?? (view.template ? (await inboxItemOf(view, load))?.body_html : null)
-      },
+      resolve: (view, _args, { load }) => textOf(view, load, 'bodyHtml', 'body_html'),
     }),
     data: t.field({
       type: 'JSON',
       nullable: true,
-      resolve: async (view, _args, { load }) => (await saidIn(view, load))?.data,
+      resolve: (view, _args, { load }) => view.payload?.data ?? saidIn(view, load).then((said) => said?.data),
     }),
     metadata: t.field({
       type: 'JSON',
       nullable: true,
-      resolve: async (view, _args, { load }) => (await saidIn(view, load))?.metadata,
+      resolve: (view, _args, { load }) => view.payload?.metadata ?? saidIn(view, load).then((said) => said?.metadata),
     }),
     priority: t.field({ type: PriorityEnum, resolve: (view) => view.priority }),
     channels: t.field({ type: [ChannelEnum], resolve: (view) => view.channels }),
@@ -125,6 +111,19 @@ Notification.implement({
     }),
   }),
 })
+
+/** As it was said in the request or, of a template, as it stands in the inbox. */
+function textOf(
+  view: NotificationView,
+  load: Loaders,
+  part: 'subject' | 'body' | 'bodyHtml',
+  rendered: 'title' | 'body' | 'body_html',
+): string | null | undefined | Promise<string | null | undefined> {
+  if (view.unplanned && view.payload) return view.payload[part] // nothing is rendered yet
+  return saidIn(view, load).then(
+    async (said) => said?.[part] ?? (view.template ? (await inboxItemOf(view, load))?.[rendered] : null),
+  )
+}
 
 function earliest(
   deliveries: readonly DeliveryRow[],

@@ -129,9 +129,8 @@ export function inboxItemOf(view: NotificationView, load: Loaders): Promise<Inbo
   return view.inboxItem
 }
 
-export async function statusOf(view: NotificationView, load: Loaders): Promise<NotificationStatus> {
+export function statusOf(view: NotificationView, load: Loaders): NotificationStatus | Promise<NotificationStatus> {
   if (view.unplanned) return view.unplanned
   if (view.outcome) return view.outcome
-  const deliveries = await deliveriesOf(view, load)
-  return notificationStatus(view.outcome, deliveries)
+  return deliveriesOf(view, load).then((deliveries) => notificationStatus(view.outcome, deliveries))
 }

@@ -6,17 +6,21 @@ import { Notification } from './notification-type.ts'
 import { type NotificationView, viewsOfNewIntent } from './notification-view.ts'
 import { EventInput, SendNotificationInput } from './send-inputs.ts'
 import { type SendAnswer, SendResult } from './send-result-type.ts'
-import { validateEvent } from './validate-event.ts'
-import { type SendCaller, type ValidatedIntent, validateSend } from './validate-send.ts'
+import { answersOf, judgeAll, maxInputs, notificationOf, type Sending, sendings, validOnes } from './sending.ts'
+import type { SendCaller } from './validate-send.ts'
 
-export const maxInputs = 1_000
+/*
+ * The usual form of these, one mutation with one variable, is answered by send-shortly.ts with the same pieces; nothing
+ * is said there that is not said here.
+ */
 
-const callerOf = (context: ApiContext): SendCaller => ({
-  tenantId: context.principal.tenantId,
-  traceparent: context.traceparent,
+export const sendCallerOf = ({
+  principal,
+  traceparent,
+}: Pick<ApiContext, 'principal' | 'traceparent'>): SendCaller => ({
+  tenantId: principal.tenantId,
+  traceparent,
 })
-
-const conflict = 'was used with other content'
 
 builder.mutationField('sendNotification', (t) =>
   t.field({
@@ -33,18 +37,16 @@ builder.mutationField('sendNotification', (t) =>
 /** No read goes before the accept, and the answer is told from what was validated. */
 async function sendOne(input: unknown, context: ApiContext): Promise<NotificationView> {
   const { accept, clock } = context.services
-  const validated = validateSend(input, callerOf(context), clock.now(), { path: ['input'], single: true })
-  if (!validated.ok) throw validationFault(validated.faults)
-  const [answer] = await accept.submit([validated.intent])
-  if (answer!.status === 'conflict') {
-    const path = ['input', 'idempotencyKey']
-    throw fault('IDEMPOTENCY_CONFLICT', `${path.join('.')} ${conflict}`, { path })
-  }
-  if (answer!.status === 'duplicate') {
-    const first = await context.load.notification(notificationId(answer!.intentId, 1))
-    if (first) return first
-  }
-  return viewsOfNewIntent(validated.intent, answer!.intentId, clock.now())[0]!
+  const [validated] = judgeAll(sendings.sendNotification, [input], sendCallerOf(context), clock.now())
+  if (!validated!.ok) throw validationFault(validated!.faults)
+  const { intent } = validated!
+  const [answer] = await accept.submit([intent])
+  const { intentId } = answer!
+  return (
+    notificationOf(intent, answer!, clock.now()) ??
+    (await context.load.notification(notificationId(intentId, 1))) ??
+    viewsOfNewIntent(intent, intentId, clock.now())[0]!
+  )
 }
 
 builder.mutationField('sendNotifications', (t) =>
@@ -52,13 +54,7 @@ builder.mutationField('sendNotifications', (t) =>
     type: [SendResult],
     description: 'Accepts up to 1000 requests in one commit; each has its own answer, in order.',
     args: { inputs: t.arg({ type: [SendNotificationInput], required: true }) },
-    resolve: (_root, args, context) => {
-      requireScope(context, 'send')
-      const now = context.services.clock.now()
-      return sendMany(args.inputs, context, (input, index) =>
-        validateSend(input, callerOf(context), now, { path: ['inputs', String(index)], single: false }),
-      )
-    },
+    resolve: (_root, args, context) => sendMany(sendings.sendNotifications, args.inputs, context),
   }),
 )
 
@@ -67,14 +63,7 @@ builder.mutationField('publishEvent', (t) =>
     type: SendResult,
     description: 'Accepts a business event, and answers after the commit.',
     args: { input: t.arg({ type: EventInput, required: true }) },
-    resolve: async (_root, args, context) => {
-      requireScope(context, 'send')
-      const [answer] = await answerAll([validateEvent(args.input, callerOf(context), ['input'])], context, () => [
-        'input',
-        'id',
-      ])
-      return answer!
-    },
+    resolve: async (_root, args, context) => (await sendMany(sendings.publishEvent, [args.input], context))[0]!,
   }),
 )
 
@@ -83,52 +72,19 @@ builder.mutationField('publishEvents', (t) =>
     type: [SendResult],
     description: 'Accepts up to 1000 business events in one commit; each has its own answer, in order.',
     args: { inputs: t.arg({ type: [EventInput], required: true }) },
-    resolve: (_root, args, context) => {
-      requireScope(context, 'send')
-      return sendMany(
-        args.inputs,
-        context,
-        (input, index) => validateEvent(input, callerOf(context), ['inputs', String(index)]),
-        'id',
-      )
-    },
+    resolve: (_root, args, context) => sendMany(sendings.publishEvents, args.inputs, context),
   }),
 )
 
-function sendMany<Input>(
-  inputs: readonly Input[],
-  context: ApiContext,
-  validate: (input: Input, index: number) => ValidatedIntent,
-  keyField = 'idempotencyKey',
-): Promise<SendAnswer[]> {
+/** One submit of all that is valid; what is not has its answer already. */
+async function sendMany(sending: Sending, inputs: readonly unknown[], context: ApiContext): Promise<SendAnswer[]> {
+  requireScope(context, 'send')
   if (inputs.length > maxInputs) {
     throw fault('BAD_USER_INPUT', `inputs must be at most ${maxInputs}`, { path: ['inputs'] })
   }
-  return answerAll(inputs.map(validate), context, (index) => ['inputs', String(index), keyField])
-}
-
-/** One submit of all that is valid; what is not has its answer already. */
-async function answerAll(
-  validated: readonly ValidatedIntent[],
-  context: ApiContext,
-  keyPath: (index: number) => string[],
-): Promise<SendAnswer[]> {
   const { accept, clock } = context.services
-  const intents = validated.flatMap((one) => (one.ok ? [one.intent] : []))
+  const validated = judgeAll(sending, inputs, sendCallerOf(context), clock.now())
+  const intents = validOnes(validated)
   const accepted = intents.length > 0 ? await accept.submit(intents) : []
-  const answeredAt = clock.now()
-  let next = 0
-  return validated.map((one, index): SendAnswer => {
-    if (!one.ok) {
-      const { path, message } = one.faults[0]!
-      return { status: 'rejected', error: { code: 'VALIDATION_FAILED', message: `${path.join('.')} ${message}`, path } }
-    }
-    const answer = accepted[next++]!
-    if (answer.status === 'conflict') {
-      const path = keyPath(index)
-      const message = `${path.join('.')} ${conflict}`
-      return { status: 'rejected', error: { code: 'IDEMPOTENCY_CONFLICT', message, path } }
-    }
-    return { status: answer.status, intentId: answer.intentId, intent: one.intent, answeredAt }
-  })
+  return answersOf(sending, validated, accepted, clock.now())
 }

@@ -1,4 +1,3 @@
-import { notificationId } from '../../domain/ids.ts'
 import type { NewIntent } from '../../domain/intent.ts'
 import { builder } from './builder.ts'
 import type { ApiContext } from './context.ts'
@@ -49,12 +48,14 @@ export const SendResult = builder.objectRef<SendAnswer>('SendResult').implement(
   }),
 })
 
-async function notificationsOf(answer: SendAnswer, context: ApiContext): Promise<NotificationView[]> {
+function notificationsOf(answer: SendAnswer, context: ApiContext): NotificationView[] | Promise<NotificationView[]> {
   if (answer.status === 'rejected') return []
   const views = viewsOfNewIntent(answer.intent, answer.intentId, answer.answeredAt)
-  if (answer.status === 'accepted') return views
-  // The same content, so the same recipients; but they may have got theirs long ago.
-  const ids = views.map((_view, index) => notificationId(answer.intentId, index + 1))
-  const found = await Promise.all(ids.map((id) => context.load.notification(id)))
+  return answer.status === 'accepted' ? views : asTheyAreNow(views, context)
+}
+
+/** Of a duplicate: the same content, so the same recipients; but they may have got theirs long ago. */
+async function asTheyAreNow(views: readonly NotificationView[], context: ApiContext): Promise<NotificationView[]> {
+  const found = await Promise.all(views.map(({ id }) => context.load.notification(id)))
   return found.flatMap((view) => view ?? [])
 }

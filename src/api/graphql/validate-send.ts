@@ -3,27 +3,24 @@ import type { Channel } from '../../domain/channel.ts'
 import type { IntentPayload, NewIntent, RecipientType } from '../../domain/intent.ts'
 import { priorities } from '../../domain/priority.ts'
 import type { InputFault } from './errors.ts'
+import { readPlainly } from './plain-send.ts'
+import { maxRecipients, recipientAddresses, recipientTexts, type SendInput, sendTexts } from './send-rules.ts'
+import { type TextRule, told } from './text-rules.ts'
 import {
   channelsLimit,
   dateTime,
   email,
-  eventType,
   faultsOf,
   jsonObject,
-  locale,
   maxContentBytes,
   maxScheduledMs,
-  oneLine,
-  optionalText,
   orAbsent,
   orEmpty,
   text,
-  timezone,
   traceparentOf,
   webUrl,
 } from './validate-fields.ts'
 
-export const maxRecipients = 1_000
 const maxAttachments = 20
 const maxCopies = 100
 
@@ -35,27 +32,27 @@ export interface SendCaller {
   traceparent?: string
 }
 
-const addresses = ['email', 'phone', 'slackId', 'telegramId', 'discordId', 'webhookUrl'] as const
+const optional = (rule: TextRule) => orAbsent(told(rule))
 
 const recipient = z
   .object({
     type: z.custom<RecipientType>().nullish(),
-    id: orEmpty(oneLine(255)), // it stands in indexes
-    email: orAbsent(email),
-    phone: orAbsent(text(1, 2048)),
-    name: orAbsent(oneLine(2048)),
-    slackId: orAbsent(text(1, 2048)),
-    telegramId: orAbsent(text(1, 2048)),
-    discordId: orAbsent(text(1, 2048)),
-    webhookUrl: orAbsent(webUrl),
-    locale: orAbsent(locale),
-    timezone: orAbsent(timezone),
+    id: orEmpty(told(recipientTexts.id)),
+    email: optional(recipientTexts.email),
+    phone: optional(recipientTexts.phone),
+    name: optional(recipientTexts.name),
+    slackId: optional(recipientTexts.slackId),
+    telegramId: optional(recipientTexts.telegramId),
+    discordId: optional(recipientTexts.discordId),
+    webhookUrl: optional(recipientTexts.webhookUrl),
+    locale: optional(recipientTexts.locale),
+    timezone: optional(recipientTexts.timezone),
   })
   .transform(({ type, ...rest }) => ({ type: type ?? ('user' as const), ...rest }))
   .superRefine((value, check) => {
     if (value.id !== undefined) return
     if (value.type !== 'user') check.addIssue({ code: 'custom', path: ['id'], message: 'is needed' })
-    else if (addresses.every((address) => value[address] === undefined)) {
+    else if (recipientAddresses.every((address) => value[address] === undefined)) {
       check.addIssue({ code: 'custom', message: 'needs an id or an address' })
     }
   })
@@ -87,10 +84,10 @@ const emailOptions = z.object({
   attachments: orAbsent(z.array(attachment).max(maxAttachments, `must be at most ${maxAttachments}`)),
 })
 
-const sendInput = z.object({
-  idempotencyKey: optionalText(1, 255),
-  eventId: optionalText(1, 255),
-  type: eventType,
+export const sendInput = z.object({
+  idempotencyKey: optional(sendTexts.idempotencyKey),
+  eventId: optional(sendTexts.eventId),
+  type: told(sendTexts.type),
   recipient: orAbsent(recipient),
   recipients: orAbsent(
     z.array(recipient).min(1, 'must not be empty').max(maxRecipients, `must be at most ${maxRecipients}`),
@@ -98,21 +95,19 @@ const sendInput = z.object({
   channels: orAbsent(channelList),
   fallbackChannels: orAbsent(channelList),
   priority: z.custom<number>().nullish(),
-  category: optionalText(1, 200),
-  template: optionalText(1, 200),
-  subject: orAbsent(oneLine(maxContentBytes)),
-  body: optionalText(0, maxContentBytes),
-  bodyHtml: optionalText(0, maxContentBytes),
+  category: optional(sendTexts.category),
+  template: optional(sendTexts.template),
+  subject: optional(sendTexts.subject),
+  body: optional(sendTexts.body),
+  bodyHtml: optional(sendTexts.bodyHtml),
   data: orAbsent(jsonObject),
   metadata: orAbsent(jsonObject),
   email: orAbsent(emailOptions),
   scheduledAt: orAbsent(dateTime),
   expiresAt: orAbsent(dateTime),
-  correlationId: optionalText(1, 255),
+  correlationId: optional(sendTexts.correlationId),
   traceparent: z.string().nullish(),
 })
-
-type SendInput = z.output<typeof sendInput>
 
 /**
  * Judges a SendNotificationInput that GraphQL has coerced, and makes an intent of it. `path` is where the input stands in
@@ -124,11 +119,15 @@ export function validateSend(
   now: Date,
   at: { path: readonly string[]; single: boolean },
 ): ValidatedIntent {
-  const parsed = sendInput.safeParse(input)
-  if (!parsed.success) return { ok: false, faults: faultsOf(parsed.error, at.path) }
-  const found = findFault(parsed.data, now, at.single)
+  let read: SendInput | undefined = readPlainly(input as Record<string, unknown>)
+  if (!read) {
+    const parsed = sendInput.safeParse(input)
+    if (!parsed.success) return { ok: false, faults: faultsOf(parsed.error, at.path) }
+    read = parsed.data
+  }
+  const found = findFault(read, now, at.single)
   if (found) return { ok: false, faults: [{ path: [...at.path, found.field], message: found.message }] }
-  return { ok: true, intent: toIntent(parsed.data, caller) }
+  return { ok: true, intent: toIntent(read, caller) }
 }
 
 /** What concerns several fields at once. */

@@ -1,20 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createYoga } from 'graphql-yoga'
-import type { Config } from '../../config/config.ts'
 import { type ApiContext, type ApiServices, type Caller, createContext } from '../graphql/context.ts'
 import { createErrorMask, type FaultCode, isUnavailable } from '../graphql/errors.ts'
 import { useOperationLimits } from '../graphql/operation-limits.ts'
 import { schema } from '../graphql/schema.ts'
 import { type Authenticator, apiKeyOf, type Principal } from './authenticate.ts'
-import { answerShortly, takesJson } from './graphql-short-way.ts'
+import { createShortWay, takesJson } from './graphql-short-way.ts'
 import type { RateLimiter } from './rate-limit.ts'
-import { dataPolicy } from './security-headers.ts'
+import { setDataHeaders, setSecurityHeaders } from './security-headers.ts'
 
 export const graphqlPath = '/graphql'
 
 /** What the transport hands to GraphQL: who asks. Absent only for the GraphiQL page itself. */
 interface ServerContext {
   caller: Caller
+  /** In the place of the usual ones. */
+  services?: ApiServices
 }
 
 export type Yoga = ReturnType<typeof createGraphql>
@@ -33,7 +34,7 @@ export function createGraphql(services: ApiServices) {
     batching: false,
     maxRequestBodySize: config.API_MAX_BODY_BYTES,
     logging: false,
-    context: ({ caller }) => createContext(services, caller),
+    context: ({ caller, services: own }) => createContext(own ?? services, caller),
     maskedErrors: { maskError: createErrorMask(logger) },
     plugins: [
       useOperationLimits({
@@ -46,11 +47,10 @@ export function createGraphql(services: ApiServices) {
 }
 
 export interface GraphqlEndpointDeps {
-  config: Config
   yoga: Yoga
+  services: ApiServices
   authenticator: Authenticator
   rateLimiter: RateLimiter
-  logger: ApiServices['logger']
   isClosing(): boolean
 }
 
@@ -94,7 +94,9 @@ const failed: Refusal = { status: 500, code: 'INTERNAL', message: 'something wen
 
 /** Answers /graphql: everything that is decided before the body is read, and then yoga. */
 export function createGraphqlEndpoint(deps: GraphqlEndpointDeps) {
-  const { config, yoga, authenticator, rateLimiter, logger } = deps
+  const { yoga, services, authenticator, rateLimiter } = deps
+  const { config, logger } = services
+  const answerShortly = createShortWay(yoga, services)
   const offersGraphiql = config.NODE_ENV !== 'production'
   const tooLarge: Refusal = {
     status: 413,
@@ -137,10 +139,11 @@ export function createGraphqlEndpoint(deps: GraphqlEndpointDeps) {
     const traceparent = request.headers.traceparent
     const caller = callerOf(principal, key, authenticator, typeof traceparent === 'string' ? traceparent : undefined)
     if (request.method !== 'POST' || !takesJson(request.headers)) {
+      setDataHeaders(response)
       void yoga(request, response, { caller })
       return
     }
-    answerShortly(yoga, request, response, caller, config.API_MAX_BODY_BYTES).then(
+    answerShortly(request, response, caller).then(
       (outcome) => {
         if (outcome === 'too large') refuse(request, response, tooLarge)
       },
@@ -157,10 +160,10 @@ export function createGraphqlEndpoint(deps: GraphqlEndpointDeps) {
 
   return function answerGraphql(request: IncomingMessage, response: ServerResponse): void {
     if (!deps.isClosing() && request.method === 'GET' && offersGraphiql && wantsPage(request)) {
+      setSecurityHeaders(response)
       void yoga(request, response, {} as ServerContext)
       return
     }
-    response.setHeader('content-security-policy', dataPolicy)
     const refusal = deps.isClosing() ? stopping : refusalOfRequest(request)
     if (refusal) {
       refuse(request, response, refusal)
@@ -191,6 +194,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Ref
   const preferred = 'application/graphql-response+json'
   const type = request.headers.accept?.includes(preferred) ? preferred : 'application/json'
   const body = JSON.stringify({ errors: [{ message: refusal.message, extensions: { code: refusal.code } }] })
+  setDataHeaders(response)
   response.writeHead(refusal.status, {
     ...refusal.headers,
     'content-type': `${type}; charset=utf-8`,

@@ -1,51 +1,76 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql'
-import type { Caller } from '../graphql/context.ts'
+import type { ApiServices, Caller } from '../graphql/context.ts'
+import { createSendShortly, type Operation } from '../graphql/send-shortly.ts'
 import type { Yoga } from './graphql-endpoint.ts'
+import { dataHeaders, setDataHeaders } from './security-headers.ts'
 
 const ownType = 'application/graphql-response+json'
 const params = new Set(['query', 'variables', 'operationName', 'extensions'])
 
+type GraphQLParams = Parameters<Yoga['getResultForParams']>[0]['params']
 type Answer = ExecutionResult | AsyncIterable<ExecutionResult>
 type ShortRequest = Parameters<Yoga['getResultForParams']>[0]['request']
 
 /** Whether the caller takes one JSON answer: nothing said, anything, or one of the two media types of GraphQL. */
 export function takesJson({ accept }: IncomingMessage['headers']): boolean {
-  if (accept === undefined || accept === '*/*') return true
+  if (accept === undefined || accept === '*/*' || accept === 'application/json') return true
   return !/text\/event-stream|multipart\//.test(accept) && /application\/(graphql-response\+)?json/.test(accept)
 }
 
-/**
- * Reads a POST, lets yoga execute it, and writes the answer, all on Node's own request and response. Yoga's way over
- * fetch's Request and Response took two thirds of a send's processor time: 0.32 ms with it, 0.11 ms without. Whatever
- * is not an ordinary operation goes yoga's way after all, so that its faults are told in one place.
- */
-export async function answerShortly(
-  yoga: Yoga,
+export type AnswerShortly = (
   request: IncomingMessage,
   response: ServerResponse,
   caller: Caller,
-  maxBytes: number,
-): Promise<'answered' | 'too large'> {
-  const body = await readBody(request, maxBytes)
-  if (body === undefined) return 'too large'
-  const operation = parseOperation(body)
-  if (!operation) {
-    // Taken by the adapter as the body that has been read already.
-    await yoga(Object.assign(request, { body: body || ' ' }), response, { caller })
+) => Promise<'answered' | 'too large'>
+
+/**
+ * Reads a POST, lets yoga execute it, and writes the answer, all on Node's own request and response. Yoga's way over
+ * fetch's Request and Response took two thirds of a send's processor time: 0.32 ms with it, 0.11 ms without. What sends
+ * does without yoga too where it can: 0.02 ms. Whatever is not an ordinary operation goes yoga's way after all, so that its
+ * faults are told in one place.
+ */
+export function createShortWay(yoga: Yoga, services: ApiServices): AnswerShortly {
+  const { config, logger } = services
+  const sendShortly = createSendShortly(services, (query) => {
+    const engine = yoga.getEnveloped({} as Parameters<Yoga['getEnveloped']>[0])
+    try {
+      const document = engine.parse(query)
+      return engine.validate(engine.schema, document).length === 0 ? document : undefined
+    } catch (error) {
+      logger.debug({ err: error }, 'a query could not be read') // its caller is told
+      return undefined
+    }
+  })
+
+  async function execute(operation: Operation, url: string | undefined, caller: Caller): Promise<Answer> {
+    const short = await sendShortly(operation, caller)
+    if (short && 'data' in short) return short
+    const request = { method: 'POST', url, headers: new Headers() } as ShortRequest
+    const context = { caller, request, services: short?.services }
+    return (await yoga.getResultForParams({ params: operation as GraphQLParams, request }, context)) as Answer
+  }
+
+  return async (request, response, caller) => {
+    const body = await readBody(request, config.API_MAX_BODY_BYTES)
+    if (body === undefined) return 'too large'
+    const operation = parseOperation(body)
+    if (!operation) {
+      setDataHeaders(response)
+      // Taken by the adapter as the body that has been read already.
+      await yoga(Object.assign(request, { body: body || ' ' }), response, { caller })
+      return 'answered'
+    }
+    const answer = await execute(operation, request.url, caller)
+    if (Symbol.asyncIterator in answer) {
+      await answer[Symbol.asyncIterator]().return?.()
+      write(response, 406, ownType, JSON.stringify({ errors: [subscriptionsNeedStream] }))
+      return 'answered'
+    }
+    const type = request.headers.accept?.includes(ownType) ? ownType : 'application/json'
+    write(response, statusOf(answer, type), type, stringify(answer))
     return 'answered'
   }
-  const shortRequest = { method: 'POST', url: request.url, headers: new Headers() } as ShortRequest
-  const context = { caller, request: shortRequest }
-  const answer = (await yoga.getResultForParams({ params: operation, request: shortRequest }, context)) as Answer
-  if (Symbol.asyncIterator in answer) {
-    await answer[Symbol.asyncIterator]().return?.()
-    write(response, 406, ownType, JSON.stringify({ errors: [subscriptionsNeedStream] }))
-    return 'answered'
-  }
-  const type = request.headers.accept?.includes(ownType) ? ownType : 'application/json'
-  write(response, statusOf(answer, type), type, stringify(answer))
-  return 'answered'
 }
 
 const subscriptionsNeedStream = {
@@ -68,12 +93,6 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<string | 
     request.on('end', () => resolve(pieces.length === 1 ? pieces[0]!.toString() : Buffer.concat(pieces).toString()))
     request.on('error', reject)
   })
-}
-
-interface Operation {
-  query: string
-  variables?: Record<string, unknown>
-  operationName?: string
 }
 
 /** The body, if it is an operation and nothing else. */
@@ -120,6 +139,14 @@ function stringify(answer: ExecutionResult): string {
 }
 
 function write(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'content-length': Buffer.byteLength(body) })
-  response.end(body)
+  const length = Buffer.byteLength(body)
+  // A list of names and values is taken as it is; headers that were set one by one would be copied, and copied again.
+  response.writeHead(status, [
+    ...dataHeaders,
+    'content-type',
+    `${type}; charset=utf-8`,
+    'content-length',
+    String(length),
+  ])
+  response.end(body, length === body.length ? 'latin1' : 'utf8') // the same bytes, and told faster
 }

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client'
 import type { CaptureMailbox } from '../../channels/capture/capture-mailbox.ts'
 import { framePolicy, mailboxPage, messagePage, pagePolicy } from './mailbox-pages.ts'
 import { sendProblem } from './problem.ts'
-import { dataPolicy, setSecurityHeaders } from './security-headers.ts'
+import { setDataHeaders } from './security-headers.ts'
 
 export interface Readiness {
   ok: boolean
@@ -26,8 +26,7 @@ export function createRoutes(deps: RouteDeps): Express {
   app.disable('x-powered-by')
   app.disable('etag')
   app.use((_request, response, next) => {
-    setSecurityHeaders(response)
-    response.setHeader('content-security-policy', dataPolicy)
+    setDataHeaders(response)
     next()
   })
 

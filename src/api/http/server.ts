@@ -18,7 +18,6 @@ import { listen } from './listen.ts'
 import { registerMetrics } from './metrics.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { createRoutes, type Readiness } from './routes.ts'
-import { setSecurityHeaders } from './security-headers.ts'
 
 const subscriptionsPerKey = 1_000
 const keepAliveTimeoutMs = 65_000 // longer than a load balancer's, so that it never meets a connection we just closed
@@ -70,7 +69,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
   const authenticator = createAuthenticator({ pool, clock })
   const rateLimiter = createRateLimiter(config.API_RATE_LIMIT, () => performance.now())
   const yoga = createGraphql(services)
-  const answerGraphql = createGraphqlEndpoint({ config, yoga, authenticator, rateLimiter, logger, isClosing })
+  const answerGraphql = createGraphqlEndpoint({ yoga, services, authenticator, rateLimiter, isClosing })
   const routes = createRoutes({ metrics: deps.metrics, readiness: deps.readiness, isClosing, logger, mailbox })
   const openSubscriptions = () => subscriptions.open
   registerMetrics({ registry: deps.metrics, pool, statePool: deps.statePool, openSubscriptions, clock, logger })
@@ -80,9 +79,8 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
     const url = request.url ?? ''
     const isGraphql =
       url.startsWith(graphqlPath) && (url.length === graphqlPath.length || url[graphqlPath.length] === '?')
-    if (!isGraphql) return routes(request, response)
-    setSecurityHeaders(response)
-    answerGraphql(request, response)
+    if (isGraphql) answerGraphql(request, response)
+    else routes(request, response)
   })
   const webSocket = serveGraphqlWebSocket({ server, yoga, services, authenticator, rateLimiter })
 
