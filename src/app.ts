@@ -9,6 +9,7 @@ import { captureSettings, channelSettings } from './channels/settings.ts'
 import type { Config } from './config/config.ts'
 import type { Channel } from './domain/channel.ts'
 import { acceptBatch } from './pipeline/accept/accept-batch.ts'
+import { createBacklog } from './pipeline/accept/backlog.ts'
 import { type Coalescer, createCoalescer } from './pipeline/accept/coalescer.ts'
 import { createLiveFeed, type LiveFeed } from './pipeline/stream/live-feed.ts'
 import { type Clock, systemClock } from './platform/clock.ts'
@@ -225,6 +226,7 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
 } {
   const { config, pool, clock, ids, logger, metrics, wake } = on
   const feed = createLiveFeed({ pool, wake, idlePollMs: config.POLL_IDLE, logger })
+  const backlog = createBacklog({ pool, logger })
   const accept = createCoalescer({
     async accept(intents) {
       const answers = await acceptBatch(intents, {
@@ -246,6 +248,7 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
     flushRows: config.ACCEPT_FLUSH_ROWS,
     maxInFlight: Math.max(1, Math.min(4, config.DATABASE_POOL_API - 2)),
     worthOwn: 100,
+    backlog: { ageMs: backlog.ageMs, mostMs: config.BACKLOG_MAX_AGE },
   })
   const capture = captureSettings(config)
   const server = createApiServer({

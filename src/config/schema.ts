@@ -94,6 +94,16 @@ export const fields = {
     help: 'How long a single request waits for others to share its commit.',
   }),
   ACCEPT_FLUSH_ROWS: field({ parse: wholeNumber(1, 5000), default: 1000, help: 'Intents in one commit at most.' }),
+  BACKLOG_MAX_AGE: field({
+    parse: durationMs('1s', '30d'),
+    default: 120_000,
+    help: 'While accepted requests wait longer than this to be planned, only CRITICAL ones are accepted; the others get 503.',
+  }),
+  API_MAX_WAIT: field({
+    parse: durationMs('100ms', '60s'),
+    default: 2_000,
+    help: 'While requests wait longer than this for their turn, further ones get 503.',
+  }),
   IDEMPOTENCY_KEY_TTL: field({
     parse: durationMs('24h', '30d'),
     default: 86_400_000,

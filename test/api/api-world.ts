@@ -27,6 +27,8 @@ export interface GraphqlAnswer {
 }
 
 export interface ApiWorld extends World {
+  /** Set by a test that plays an overload. */
+  load: Load
   server: ApiServer
   config: Config
   clock: TestClock
@@ -58,6 +60,13 @@ export interface ApiWorld extends World {
   error(query: string, variables?: object, options?: { key?: string }): Promise<GraphqlError>
 }
 
+export interface Load {
+  /** How old the backlog behind accepting is. */
+  backlogMs: number
+  /** How long requests wait to be accepted. */
+  waitingMs: number
+}
+
 export interface ApiWorldOptions extends Partial<Pick<ApiServerDeps, 'mailbox' | 'subscriptionsPerKey' | 'readiness'>> {
   env?: Record<string, string>
 }
@@ -70,6 +79,7 @@ export async function createApiWorld(options: ApiWorldOptions = {}): Promise<Api
   const log: string[] = []
   const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) })
   let submits = 0
+  const load: Load = { backlogMs: 0, waitingMs: 0 }
   const coalescer = createCoalescer({
     accept: async (intents) =>
       (await acceptIntents(world.api, intents, world.ids, clock.now(), config.IDEMPOTENCY_KEY_TTL)).answers,
@@ -78,9 +88,11 @@ export async function createApiWorld(options: ApiWorldOptions = {}): Promise<Api
     flushRows: config.ACCEPT_FLUSH_ROWS,
     maxInFlight: 2,
     worthOwn: 1,
+    backlog: { ageMs: () => load.backlogMs, mostMs: config.BACKLOG_MAX_AGE },
   })
   const accept = {
     ...coalescer,
+    waitingMs: () => Math.max(load.waitingMs, coalescer.waitingMs()),
     submit: (intents: Parameters<typeof coalescer.submit>[0]) => {
       submits++
       return coalescer.submit(intents)
@@ -132,6 +144,7 @@ export async function createApiWorld(options: ApiWorldOptions = {}): Promise<Api
     server: { ...server, close: stop },
     config,
     feed,
+    load,
     metrics,
     url,
     log,

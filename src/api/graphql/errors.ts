@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
 import type { Logger } from 'pino'
+import { OverloadedError } from '../../pipeline/accept/overload.ts'
 
 /** What a caller can do something about; stable, and told in `extensions.code`. */
 export type FaultCode =
@@ -16,6 +17,7 @@ export type FaultCode =
   | 'PAYLOAD_TOO_LARGE'
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'SHUTTING_DOWN'
+  | 'OVERLOADED'
   | 'UNAVAILABLE'
   | 'INTERNAL'
 
@@ -91,6 +93,10 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
     const place =
       error instanceof GraphQLError ? { nodes: error.nodes, path: error.path, positions: error.positions } : {}
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    if (cause instanceof OverloadedError) {
+      const http = { status: 503, headers: { 'retry-after': String(cause.retryAfterSeconds) } }
+      return new GraphQLError(cause.message, { ...place, extensions: { code, http } })
+    }
     if (code === 'SHUTTING_DOWN') {
       const message = 'the service is stopping; send the request again'
       return new GraphQLError(message, { ...place, extensions: { code } })

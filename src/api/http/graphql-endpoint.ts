@@ -8,6 +8,7 @@ import { type Authenticator, apiKeyOf, type Principal } from './authenticate.ts'
 import { createShortWay, takesJson } from './graphql-short-way.ts'
 import type { RateLimiter } from './rate-limit.ts'
 import { setDataHeaders, setSecurityHeaders } from './security-headers.ts'
+import { createTurns } from './turns.ts'
 
 export const graphqlPath = '/graphql'
 
@@ -90,13 +91,25 @@ const unavailable: Refusal = {
   message: 'the database does not answer; send the request again',
 }
 
+const overloaded: Refusal = {
+  status: 503,
+  code: 'OVERLOADED',
+  message: 'there is more work than can be done at the moment; send the request again later',
+  headers: { 'retry-after': 1 },
+}
+
+const lookEveryMs = 20
+
 const failed: Refusal = { status: 500, code: 'INTERNAL', message: 'something went wrong on our side' }
 
 /** Answers /graphql: everything that is decided before the body is read, and then yoga. */
 export function createGraphqlEndpoint(deps: GraphqlEndpointDeps) {
   const { yoga, services, authenticator, rateLimiter } = deps
   const { config, logger } = services
-  const answerShortly = createShortWay(yoga, services)
+  const turns = createTurns()
+  const answerShortly = createShortWay(yoga, services, turns)
+  let waitingMs = 0
+  let lookedMs = Number.NEGATIVE_INFINITY
   const offersGraphiql = config.NODE_ENV !== 'production'
   const tooLarge: Refusal = {
     status: 413,
@@ -115,7 +128,17 @@ export function createGraphqlEndpoint(deps: GraphqlEndpointDeps) {
       return { status: 415, code: 'UNSUPPORTED_MEDIA_TYPE', message: 'send application/json' }
     }
     if (Number(headers['content-length'] ?? 0) > config.API_MAX_BODY_BYTES) return tooLarge
-    return undefined
+    return isOverloaded() ? overloaded : undefined
+  }
+
+  /** Whether requests wait too long already: further ones would only wait longer, and fill the memory. */
+  function isOverloaded(): boolean {
+    const now = performance.now()
+    if (now - lookedMs > lookEveryMs) {
+      lookedMs = now
+      waitingMs = Math.max(turns.waitingMs(), services.accept.waitingMs())
+    }
+    return waitingMs > config.API_MAX_WAIT
   }
 
   function refusalOfCaller(principal: Principal): Refusal | undefined {

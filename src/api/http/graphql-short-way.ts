@@ -4,6 +4,7 @@ import type { ApiServices, Caller } from '../graphql/context.ts'
 import { createSendShortly, type Operation } from '../graphql/send-shortly.ts'
 import type { Yoga } from './graphql-endpoint.ts'
 import { dataHeaders, setDataHeaders } from './security-headers.ts'
+import type { Turns } from './turns.ts'
 
 const ownType = 'application/graphql-response+json'
 const params = new Set(['query', 'variables', 'operationName', 'extensions'])
@@ -30,7 +31,7 @@ export type AnswerShortly = (
  * does without yoga too where it can: 0.02 ms. Whatever is not an ordinary operation goes yoga's way after all, so that its
  * faults are told in one place.
  */
-export function createShortWay(yoga: Yoga, services: ApiServices): AnswerShortly {
+export function createShortWay(yoga: Yoga, services: ApiServices, turns: Turns): AnswerShortly {
   const { config, logger } = services
   const sendShortly = createSendShortly(services, (query) => {
     const engine = yoga.getEnveloped({} as Parameters<Yoga['getEnveloped']>[0])
@@ -54,6 +55,7 @@ export function createShortWay(yoga: Yoga, services: ApiServices): AnswerShortly
   return async (request, response, caller) => {
     const body = await readBody(request, config.API_MAX_BODY_BYTES)
     if (body === undefined) return 'too large'
+    await turns.take(body.length)
     const operation = parseOperation(body)
     if (!operation) {
       setDataHeaders(response)
@@ -68,7 +70,7 @@ export function createShortWay(yoga: Yoga, services: ApiServices): AnswerShortly
       return 'answered'
     }
     const type = request.headers.accept?.includes(ownType) ? ownType : 'application/json'
-    write(response, statusOf(answer, type), type, stringify(answer))
+    write(response, statusOf(answer, type), type, stringify(answer), headersOf(answer))
     return 'answered'
   }
 }
@@ -114,6 +116,7 @@ function parseOperation(body: string): Operation | undefined {
 
 interface HttpExtension {
   status?: number
+  headers?: Record<string, string>
   /** Only where the caller takes GraphQL's own media type: application/json is always 200. */
   spec?: boolean
 }
@@ -128,6 +131,12 @@ function statusOf({ errors }: ExecutionResult, type: string): number {
   return status
 }
 
+function headersOf({ errors }: ExecutionResult): string[] {
+  return (errors ?? []).flatMap(({ extensions }) =>
+    Object.entries((extensions?.http as HttpExtension)?.headers ?? {}).flat(),
+  )
+}
+
 /** What errors say to the transport is not for the caller. */
 function stringify(answer: ExecutionResult): string {
   if (!answer.errors) return JSON.stringify(answer)
@@ -138,11 +147,12 @@ function stringify(answer: ExecutionResult): string {
   return JSON.stringify({ ...answer, errors })
 }
 
-function write(response: ServerResponse, status: number, type: string, body: string): void {
+function write(response: ServerResponse, status: number, type: string, body: string, headers: string[] = []): void {
   const length = Buffer.byteLength(body)
   // A list of names and values is taken as it is; headers that were set one by one would be copied, and copied again.
   response.writeHead(status, [
     ...dataHeaders,
+    ...headers,
     'content-type',
     `${type}; charset=utf-8`,
     'content-length',

@@ -1,4 +1,7 @@
+import { performance } from 'node:perf_hooks'
 import type { AcceptAnswer, NewIntent } from '../../domain/intent.ts'
+import { priorities } from '../../domain/priority.ts'
+import { OverloadedError } from './overload.ts'
 
 /** Thrown to callers while the process is stopping; nothing was accepted. */
 export class ShuttingDownError extends Error {
@@ -19,6 +22,7 @@ function isRefusal(error: unknown): boolean {
 
 interface Waiting {
   intents: readonly NewIntent[]
+  sinceMs: number
   resolve(answers: AcceptAnswer[]): void
   reject(error: unknown): void
 }
@@ -34,26 +38,34 @@ export interface CoalescerOptions {
   maxInFlight: number
   /** Intents for which a commit is begun while another is under way; fewer wait for its end, though not for long. */
   worthOwn: number
+  /** How old the backlog behind accepting is, and how old it may be before no more is accepted but what is CRITICAL. */
+  backlog?: { ageMs(): number; mostMs: number }
 }
 
 /** How long a small batch waits for the commit under way, which may stand before somebody's lock. */
 const patienceMs = 10
+/** How long callers are told to wait while the backlog is too old. */
+const retryAfterSeconds = 10
 
 export interface Coalescer {
   /** Accepts these intents together with whatever else arrives at the same moment; answers after the commit. */
   submit(intents: readonly NewIntent[]): Promise<AcceptAnswer[]>
+  /** How long the first of those that wait has waited, in milliseconds. */
+  waitingMs(): number
   /** Flushes what waits, refuses what comes later, and resolves when all is answered. */
   close(): Promise<void>
 }
 
 /**
  * Gathers concurrent requests into shared commits: a batch leaves when it is full or a few milliseconds old, and while
- * all commits are taken the next one grows. If Postgres refuses a batch for something in it, its requests are tried once
+ * all commits are taken the next one grows; what is CRITICAL goes first, and then the tenants take turns. If Postgres refuses a batch for something in it, its requests are tried once
  * more each by itself, so that one bad row fails its own caller only. A lost connection is never tried again here: the
  * batch may be in, and only the caller's idempotency key can tell.
  */
 export function createCoalescer(options: CoalescerOptions): Coalescer {
-  let waiting: Waiting[] = []
+  const urgent: Waiting[] = []
+  /** By tenant, in the order of their turns. */
+  const lines = new Map<string, Waiting[]>()
   let waitingRows = 0
   let inFlight = 0
   let timer: NodeJS.Timeout | undefined
@@ -63,7 +75,7 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
   let idle: (() => void) | undefined
 
   function arm(): void {
-    if (timer || waiting.length === 0 || inFlight >= options.maxInFlight) return
+    if (timer || waitingRows === 0 || inFlight >= options.maxInFlight) return
     timer = setTimeout(ripen, options.flushMs)
   }
 
@@ -80,12 +92,18 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
   function take(): Waiting[] {
     const batch: Waiting[] = []
     let rows = 0
-    for (const entry of waiting) {
-      if (batch.length > 0 && rows + entry.intents.length > options.flushRows) break
-      batch.push(entry)
-      rows += entry.intents.length
+    const takes = ({ intents }: Waiting) => {
+      if (batch.length > 0 && rows + intents.length > options.flushRows) return false
+      rows += intents.length
+      return true
     }
-    waiting = waiting.slice(batch.length)
+    while (urgent[0] && takes(urgent[0])) batch.push(urgent.shift()!)
+    for (let [turn] = lines; turn && takes(turn[1][0]!); [turn] = lines) {
+      const [tenantId, line] = turn
+      batch.push(line.shift()!)
+      lines.delete(tenantId)
+      if (line.length > 0) lines.set(tenantId, line)
+    }
     waitingRows -= rows
     return batch
   }
@@ -94,16 +112,16 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
     clearTimeout(timer)
     timer = undefined
     isDue = false
-    if (waiting.length === 0 || inFlight >= options.maxInFlight) return
+    if (waitingRows === 0 || inFlight >= options.maxInFlight) return
     const batch = take()
     inFlight++
     void commit(batch).finally(() => {
       inFlight--
       if (waitingRows >= options.flushRows || isDue || closed) flush()
       else arm()
-      if (inFlight === 0 && waiting.length === 0) idle?.()
+      if (inFlight === 0 && waitingRows === 0) idle?.()
     })
-    if (waiting.length > 0) arm()
+    if (waitingRows > 0) arm()
   }
 
   async function commit(batch: Waiting[]): Promise<void> {
@@ -129,17 +147,31 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
     submit(intents) {
       if (closed) return Promise.reject(new ShuttingDownError())
       if (intents.length === 0) return Promise.resolve([])
+      const isUrgent = intents.every(({ priority }) => priority === priorities.CRITICAL)
+      const { backlog } = options
+      if (backlog && !isUrgent && backlog.ageMs() > backlog.mostMs) {
+        return Promise.reject(new OverloadedError(retryAfterSeconds))
+      }
       return new Promise((resolve, reject) => {
-        waiting.push({ intents, resolve, reject })
+        const entry = { intents, sinceMs: performance.now(), resolve, reject }
+        const { tenantId } = intents[0]!
+        const line = isUrgent ? urgent : lines.get(tenantId)
+        if (line) line.push(entry)
+        else lines.set(tenantId, [entry])
         waitingRows += intents.length
         if (waitingRows >= options.flushRows || (isDue && waitingRows >= options.worthOwn)) flush()
         else arm()
       })
     },
+    waitingMs() {
+      let sinceMs = urgent[0]?.sinceMs ?? Number.POSITIVE_INFINITY
+      for (const [first] of lines.values()) sinceMs = Math.min(sinceMs, first!.sinceMs)
+      return Math.max(0, performance.now() - sinceMs)
+    },
     async close() {
       closed = true
       flush()
-      if (inFlight > 0 || waiting.length > 0) {
+      if (inFlight > 0 || waitingRows > 0) {
         await new Promise<void>((resolve) => {
           idle = resolve
         })

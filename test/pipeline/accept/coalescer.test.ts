@@ -90,3 +90,49 @@ test('closing flushes what waits and refuses what comes later', async () => {
   assert.equal((await waiting)[0]?.intentId, 'a')
   await assert.rejects(made.submit([intent('b')]), ShuttingDownError)
 })
+
+test('while commits are taken tenants take turns, and what is CRITICAL goes first', async () => {
+  const batches: string[][] = []
+  const first = Promise.withResolvers<void>()
+  const made = createCoalescer({
+    async accept(intents) {
+      batches.push(intents.map(({ type }) => type))
+      if (batches.length === 1) await first.promise
+      return intents.map(answer)
+    },
+    onCommitted: () => {},
+    flushMs: 0,
+    flushRows: 2,
+    maxInFlight: 1,
+    worthOwn: 1,
+  })
+  const of = (tenantId: string, type: string, priority = 1) => made.submit([{ ...intent(type), tenantId, priority }])
+  const asked = [of('loud', 'l1'), of('loud', 'l2')]
+  await new Promise((resolve) => setImmediate(resolve))
+  for (const type of ['l3', 'l4', 'l5', 'l6']) asked.push(of('loud', type))
+  asked.push(of('quiet', 'q1'), of('loud', 'alarm', 3))
+  assert.ok(made.waitingMs() >= 0)
+  first.resolve()
+  await Promise.all(asked)
+  assert.deepEqual(batches, [
+    ['l1', 'l2'],
+    ['alarm', 'l3'],
+    ['q1', 'l4'],
+    ['l5', 'l6'],
+  ])
+  assert.equal(made.waitingMs(), 0)
+})
+
+test('behind a backlog that is too old only what is CRITICAL is accepted', async () => {
+  const made = createCoalescer({
+    accept: async (intents) => intents.map(answer),
+    onCommitted: () => {},
+    flushMs: 0,
+    flushRows: 10,
+    maxInFlight: 1,
+    worthOwn: 1,
+    backlog: { ageMs: () => 60_001, mostMs: 60_000 },
+  })
+  await assert.rejects(made.submit([intent('a')]), { code: 'OVERLOADED', retryAfterSeconds: 10 })
+  assert.equal((await made.submit([{ ...intent('b'), priority: 3 }])).length, 1)
+})

@@ -1,0 +1,14 @@
+-- How long the oldest chunk of intents that could be planned at once has waited, in seconds: $1 the queues' names. Null: none waits.
+-- Called by: pipeline/accept/backlog.ts. Index: pg-boss's fetch index job_i11, one probe a queue and priority; chunks that were
+-- put there for later, and come before it, are passed over.
+select extract(epoch from now() - min(first.created_on))::float8 as seconds
+from unnest($1::text[]) as q (name)
+cross join generate_series(0, 3) as p (priority)
+cross join lateral (
+  select j.created_on
+  from pgboss.job j
+  where j.name = q.name and j.state < 'active' and not j.blocked and j.priority = p.priority
+    and j.start_after <= j.created_on + interval '1 second'
+  order by j.created_on
+  limit 1
+) first
