@@ -43,7 +43,7 @@ export interface LiveFeed {
 }
 
 /** Between two looks, however many rings: each costs about the same, and serves all that came meanwhile. */
-const gapMs = 8
+const gapMs = 12
 const leastRetryMs = 50
 const mostRetryMs = 5_000
 
