@@ -8,6 +8,8 @@ export interface LiveFeed {
    */
   follow(options: {
     tenantId: string
+    /** Only events that name this recipient, or are of this intent's story; one is found by it, not by asking everyone. */
+    about?: { recipientId: string } | { intentId: string }
     accepts(event: StatusEvent): boolean
     signal: AbortSignal
   }): Promise<AsyncIterable<StatusEvent>>

@@ -30,20 +30,20 @@ export async function findInboxItems(
   return run<InboxItemRow & Record<string, unknown>>(on, itemsOf, [tenantId, recipients, ...bounds])
 }
 
-/** What came into an inbox after a place, in the feed's order; with `since`, only what that snapshot did not see. */
+/** What came into an inbox after a place and with a transaction below `before`, a horizon, in the feed's order. */
 export async function readInboxFeed(
   on: Queryable,
   tenantId: string,
   recipientId: string,
   after: FeedCursor,
-  options: { since: string | null; limit: number },
+  options: { before: string; limit: number },
 ): Promise<FeedCursor[]> {
   return run<{ id: string; xid: string }>(on, feedSql, [
     tenantId,
     recipientId,
     after.xid,
     after.id,
-    options.since,
+    options.before,
     options.limit,
   ])
 }
@@ -54,7 +54,12 @@ const horizonSql: Statement = {
 }
 
 /** What is committed now, and the least transaction that may still write. */
-export async function readHorizon(on: Queryable): Promise<{ snapshot: string; xmin: string }> {
+export interface Horizon {
+  snapshot: string
+  xmin: string
+}
+
+export async function readHorizon(on: Queryable): Promise<Horizon> {
   const [row] = await run<{ snapshot: string; xmin: string }>(on, horizonSql, [])
   return row!
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { intentIdOf } from '../../src/domain/ids.ts'
 import { revokeApiKey } from '../../src/store/api-keys.ts'
+import { appendStatusEvents } from '../../src/store/status-events.ts'
 import { processIntents } from '../../src/workers/process-intents.ts'
 import { eventually } from '../support/eventually.ts'
 import { anInput, createApiWorld, sendMutation } from './api-world.ts'
@@ -67,6 +68,39 @@ for (const [name, subscribe] of transports) {
       const taken = (await taking).map(idOf)
       assert.deepEqual([...taken].sort(), ids.slice(1).sort())
       await live.stop()
+    })
+
+    it('gives a burst of more than a page, past and live, once each and in the order of its cursors', async () => {
+      const user = newUser()
+      const ids = await planInApp(world, user, 241)
+      await deliverInApp(world, user, ids.slice(0, 1))
+      const { inbox } = await world.data(`query ($user: ID!) { inbox(userId: $user) { nodes { cursor } } }`, { user })
+      await deliverInApp(world, user, ids.slice(1, 111))
+      const live = await subscribe(world, received, { userId: user, after: inbox.nodes[0].cursor })
+      const taking = live.take(240)
+      await deliverInApp(world, user, ids.slice(111, 231))
+      await deliverInApp(world, user, ids.slice(231))
+      assert.deepEqual((await taking).map(idOf), ids.slice(1))
+      await live.stop()
+      await eventually(async () => assert.equal(await openSubscriptions(), 0))
+    })
+
+    it('tells an item when it comes, and not again when it is seen, read or delivered', async () => {
+      const user = newUser()
+      const ids = await planInApp(world, user, 2)
+      const live = await subscribe(world, received, { userId: user })
+      const first = live.next()
+      await eventually(async () => assert.equal(await openSubscriptions(), 1))
+      await deliverInApp(world, user, ids.slice(0, 1))
+      assert.equal(idOf((await first)!.data), ids[0])
+      await world.data(`mutation ($id: ID!) { markNotificationRead(id: $id) { id } }`, { id: ids[0] })
+      const data = { recipient_id: user, channel: 'in_app' }
+      const again = { subjectId: `${ids[0]!.slice(0, 34)}0b`, type: 'notification.in_app.delivered', data }
+      await appendStatusEvents(world.worker, world.tenant, [again], world.ids, world.clock.now())
+      await deliverInApp(world, user, ids.slice(1))
+      assert.equal(idOf((await live.next())!.data), ids[1])
+      await live.stop()
+      await eventually(async () => assert.equal(await openSubscriptions(), 0))
     })
 
     it('gives the state at once, and again at every event, from before planning on', async () => {

@@ -87,7 +87,8 @@ describe('the plan of', () => {
   }
 
   it('sql/read/inbox_feed.sql reads one inbox by the primary key', async () => {
-    const plan = await planOf('read/inbox_feed', [world.tenant, 'user-1', '0', notificationId(ids[0]!, 1), null, 100])
+    const place = ['0', notificationId(ids[0]!, 1)]
+    const plan = await planOf('read/inbox_feed', [world.tenant, 'user-1', ...place, '9000000000000000000', 100])
     assert.deepEqual(plan.scans, [])
     assert.ok(
       [...plan.indexes].some((name) => /inbox_items_\d+_pkey/.test(name)),

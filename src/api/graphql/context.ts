@@ -10,6 +10,7 @@ import type { ApiKeyScope } from '../../store/api-keys.ts'
 import type { Principal } from '../http/authenticate.ts'
 import type { LiveFeed } from '../live-feed-port.ts'
 import { fault } from './errors.ts'
+import type { LiveReads } from './live-reads.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
 import type { SubscriptionGate } from './subscription-gate.ts'
 
@@ -21,6 +22,7 @@ export interface ApiServices {
   ids: IdSource
   logger: Logger
   feed: LiveFeed
+  liveReads(tenantId: string): LiveReads
   config: Config
   subscriptions: SubscriptionGate
   mailbox?: Pick<CaptureMailbox, 'list' | 'get'>
@@ -37,6 +39,7 @@ export interface Caller {
 
 export interface ApiContext extends Caller {
   services: ApiServices
+  /** Of this operation; a subscription takes those that it shares with the tenant's others. */
   load: Loaders
 }
 

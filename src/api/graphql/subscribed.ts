@@ -21,11 +21,24 @@ export async function subscribed<T>(
     release()
     throw error
   }
-  const ended = new Promise<IteratorResult<T>>((resolve) => {
-    const end = () => resolve({ done: true, value: undefined })
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end, { once: true })
-  })
+  // Not a race with one promise of the end, which would remember every step for as long as the subscription lives.
+  const waiting = new Set<() => void>()
+  const end = () => {
+    for (const leave of waiting) leave()
+  }
+  signal.addEventListener('abort', end, { once: true })
+
+  function nextOrEnd(): Promise<IteratorResult<T>> {
+    if (signal.aborted) return Promise.resolve({ done: true, value: undefined })
+    return new Promise<IteratorResult<T>>((resolve, reject) => {
+      const leave = () => resolve({ done: true, value: undefined })
+      waiting.add(leave)
+      source
+        .next()
+        .then(resolve, reject)
+        .finally(() => waiting.delete(leave))
+    })
+  }
 
   function finish(): IteratorResult<T> {
     release()
@@ -36,7 +49,7 @@ export async function subscribed<T>(
   const steps: AsyncIterableIterator<T> = {
     async next() {
       try {
-        const step = await Promise.race([source.next(), ended])
+        const step = await nextOrEnd()
         if (step.done) return finish()
         if (await context.stillStands()) return step
         throw fault('FORBIDDEN', 'this API key has been revoked')

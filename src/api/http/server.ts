@@ -9,6 +9,7 @@ import type { Coalescer } from '../../pipeline/accept/coalescer.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { IdSource } from '../../platform/id-source.ts'
 import type { ApiServices } from '../graphql/context.ts'
+import { createLiveReads } from '../graphql/live-reads.ts'
 import { createSubscriptionGate } from '../graphql/subscription-gate.ts'
 import type { LiveFeed } from '../live-feed-port.ts'
 import { createAuthenticator } from './authenticate.ts'
@@ -62,6 +63,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
     ids: deps.ids,
     logger,
     feed: deps.feed,
+    liveReads: createLiveReads(pool, clock),
     config,
     subscriptions,
     mailbox,

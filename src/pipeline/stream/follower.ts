@@ -1,8 +1,10 @@
 import type { StatusEvent } from '../../domain/status-event.ts'
 import { OperationalError } from '../../platform/errors.ts'
+import type { Concern } from './follower-index.ts'
 
 export interface Follower {
   readonly tenantId: string
+  readonly about?: Concern
   /** Resolves when the tailer has taken the follower in; rejects when it ended before. */
   readonly established: Promise<void>
   readonly events: AsyncIterable<StatusEvent>
@@ -13,6 +15,7 @@ export interface Follower {
 
 export interface FollowerOptions {
   tenantId: string
+  about?: Concern
   accepts(event: StatusEvent): boolean
   signal: AbortSignal
   bufferEvents: number
@@ -35,6 +38,7 @@ export function createFollower(options: FollowerOptions): Follower {
 
   const follower: Follower = {
     tenantId: options.tenantId,
+    about: options.about,
     established: established.promise,
     events: { [Symbol.asyncIterator]: () => ({ next, return: leave }) },
     establish: () => established.resolve(),

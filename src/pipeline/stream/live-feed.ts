@@ -5,6 +5,7 @@ import { asTenants, inTransaction } from '../../platform/db.ts'
 import { OperationalError } from '../../platform/errors.ts'
 import { statusEventsTopic, type Wake } from '../../platform/wake.ts'
 import { createFollower, type Follower } from './follower.ts'
+import { type Concern, createFollowerIndex } from './follower-index.ts'
 import { createPollPause } from './poll-pause.ts'
 import { readEvents, readHorizon } from './read-events.ts'
 
@@ -22,7 +23,9 @@ export interface LiveFeedOptions {
 
 export interface FollowRequest {
   tenantId: string
-  /** Which of the tenant's events; called for each of them, so it must be quick. */
+  /** Only events that concern this recipient or story: the tailer finds a follower by it. Absent: all of the tenant's. */
+  about?: Concern
+  /** Which of these; called for each of them, so it must be quick. */
   accepts(event: StatusEvent): boolean
   /** Ends the following. */
   signal: AbortSignal
@@ -39,6 +42,8 @@ export interface LiveFeed {
   close(): Promise<void>
 }
 
+/** Between two looks, however many rings: each costs about the same, and serves all that came meanwhile. */
+const gapMs = 12
 const leastRetryMs = 50
 const mostRetryMs = 5_000
 
@@ -49,8 +54,8 @@ const mostRetryMs = 5_000
 export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
   const { pool, logger } = options
   const pageEvents = options.pageEvents ?? 500
-  const pause = createPollPause({ idlePollMs: options.idlePollMs, wake: options.wake, topic: statusEventsTopic })
-  const followersOf = new Map<string, Set<Follower>>()
+  const pause = createPollPause({ idlePollMs: options.idlePollMs, wake: options.wake, topic: statusEventsTopic, gapMs })
+  const followers = createFollowerIndex()
   let arriving = new Set<Follower>()
   let tailing: Promise<void> | undefined
   let closed = false
@@ -63,7 +68,7 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
         cursor ??= await inTransaction(pool, readHorizon)
         admitArrivals()
         const after: FeedCursor = cursor
-        const page = await asTenants(pool, [...followersOf.keys()], (trx) => readEvents(trx, after, pageEvents))
+        const page = await asTenants(pool, followers.tenantIds(), (trx) => readEvents(trx, after, pageEvents))
         if (retryMs > leastRetryMs) logger.info('the live feed reads again')
         retryMs = leastRetryMs
         cursor = page.next
@@ -84,30 +89,24 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
   /** Between two reads: from here on a newcomer's tenant is read, so its cursor is the tailer's. */
   function admitArrivals(): void {
     for (const follower of arriving) {
-      const followers = followersOf.get(follower.tenantId) ?? new Set()
-      followersOf.set(follower.tenantId, followers.add(follower))
+      followers.add(follower)
       follower.establish()
     }
     arriving = new Set()
   }
 
   function tell(event: StatusEvent): void {
-    for (const follower of followersOf.get(event.tenantId) ?? []) follower.offer(event)
+    for (const follower of followers.concernedBy(event)) follower.offer(event)
   }
 
   function leave(follower: Follower): void {
     arriving.delete(follower)
-    const followers = followersOf.get(follower.tenantId)
-    followers?.delete(follower)
-    if (followers?.size === 0) followersOf.delete(follower.tenantId)
+    followers.delete(follower)
     if (!isWanted()) pause.wakeUp()
   }
 
-  function everyFollower(): Follower[] {
-    return [...arriving, ...[...followersOf.values()].flatMap((followers) => [...followers])]
-  }
-
-  const isWanted = () => arriving.size > 0 || followersOf.size > 0
+  const everyFollower = () => [...arriving, ...followers.all()]
+  const isWanted = () => arriving.size > 0 || followers.size > 0
 
   /** The check and the start are one step, so nobody arrives between a tailer's last look and its end. */
   function ensureTailer(): void {
@@ -118,11 +117,12 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
   }
 
   return {
-    async follow({ tenantId, accepts, signal }) {
+    async follow({ tenantId, about, accepts, signal }) {
       signal.throwIfAborted()
       if (closed) throw shuttingDown()
       const follower = createFollower({
         tenantId,
+        about,
         accepts,
         signal,
         bufferEvents: options.bufferEvents ?? 2_000,

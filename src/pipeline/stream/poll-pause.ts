@@ -14,16 +14,28 @@ export interface PollPause {
 
 const leastMs = 4
 
+/** What ends a sleep before its time: a ring or wakeUp; wakeUp alone; or that, and a ring counts for what comes after it. */
+type Until = 'rung' | 'told' | 'noted'
+
+export interface PollPauseOptions {
+  idlePollMs: number
+  wake?: Pick<Wake, 'on'>
+  topic: string
+  /** The least pause: rings do not shorten it, so those of a few milliseconds share one look. */
+  gapMs?: number
+}
+
 /**
  * The pause between two looks at the log. After a wake-up it is short again for a while, because the horizon may hide
  * the new events a moment longer.
  */
-export function createPollPause(on: { idlePollMs: number; wake?: Pick<Wake, 'on'>; topic: string }): PollPause {
+export function createPollPause(on: PollPauseOptions): PollPause {
+  const { gapMs = 0 } = on
   let pauseMs = leastMs
   let woken = false
-  let waiting: { isFault: boolean; end(): void } | undefined
+  let waiting: { until: Until; end(): void } | undefined
 
-  function sleep(ms: number, isFault: boolean): Promise<void> {
+  function sleep(ms: number, until: Until): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(end, ms)
       function end() {
@@ -31,7 +43,7 @@ export function createPollPause(on: { idlePollMs: number; wake?: Pick<Wake, 'on'
         waiting = undefined
         resolve()
       }
-      waiting = { isFault, end }
+      waiting = { until, end }
     })
   }
 
@@ -42,23 +54,26 @@ export function createPollPause(on: { idlePollMs: number; wake?: Pick<Wake, 'on'
   }
 
   const stopListening = on.wake?.on(on.topic, () => {
-    if (waiting?.isFault) return
-    wakeUp()
+    if (waiting?.until === 'told') return
+    if (waiting?.until !== 'noted') return wakeUp()
+    pauseMs = leastMs
+    woken = true
   })
   return {
     wakeUp,
     async wait(found) {
+      if (gapMs > 0) await sleep(gapMs, 'noted')
       if (!woken) {
         pauseMs = found ? leastMs : Math.min(pauseMs * 2, on.idlePollMs)
-        await sleep(pauseMs, false)
+        if (pauseMs > gapMs) await sleep(pauseMs - gapMs, 'rung')
       }
       woken = false
     },
     async waitFor(ms) {
-      if (!woken) await sleep(ms, true)
+      if (!woken) await sleep(ms, 'told')
       woken = false
     },
-    linger: (ms) => sleep(ms, true),
+    linger: (ms) => sleep(ms, 'told'),
     close: () => stopListening?.(),
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import pg from 'pg'
 import { pino } from 'pino'
+import { intentIdOf } from '../../../src/domain/ids.ts'
 import type { StatusEvent } from '../../../src/domain/status-event.ts'
 import { createLiveFeed, type LiveFeed, type LiveFeedOptions } from '../../../src/pipeline/stream/live-feed.ts'
 import { inTransaction } from '../../../src/platform/db.ts'
@@ -87,6 +88,32 @@ test('a thousand followers are served by one tailer on one connection that reads
   assert.equal(seen.mostConnections, 1)
   assert.ok(seen.reads - readsBefore < 50, `${seen.reads - readsBefore} reads`)
   assert.deepEqual([...seen.tenants].sort(), [...tenants].sort())
+})
+
+test('an event is offered only to those whom it concerns', async () => {
+  const feed = start()
+  const tenantId = newTenant()
+  const [own, other] = [newNotification(), newNotification()]
+  let asked = 0
+  const accepts = () => {
+    asked++
+    return true
+  }
+  const follow = (about: { recipientId: string } | { intentId: string }) =>
+    feed.follow({ tenantId, about, accepts, signal: never })
+  const ann = await follow({ recipientId: 'ann' })
+  const story = await follow({ intentId: intentIdOf(own) })
+  for (let n = 0; n < 100; n++) await follow({ recipientId: `user-${n}` })
+  const ids = await appendEvents(owner, [
+    { tenantId: newTenant(), subjectId: other, data: { recipient_id: 'ann' } },
+    { tenantId, subjectId: other, data: { recipient_id: 'ann' } },
+    { tenantId, subjectId: own, data: { recipient_id: 'bob' } },
+    { tenantId, subjectId: other },
+    { tenantId, subjectId: own, data: { recipient_id: 'ann' } },
+  ])
+  assert.deepEqual(idsOf(await take(ann, 2)), [ids[1], ids[4]])
+  assert.deepEqual(idsOf(await take(story, 2)), [ids[2], ids[4]])
+  assert.equal(asked, 4)
 })
 
 test('when the last follower has left, nothing is read any more, and the next one begins anew', async () => {
