@@ -7,6 +7,7 @@
 --   partitions are kept for, in whole days.
 -- Returns one row per input row: its place (from 1), and accepted, duplicate (with the first answer's intent) or conflict
 -- (same key, other payload).
+-- One generic plan: planning anew for each batch's days costs more than a small batch's work.
 -- Called by: pipeline/accept/accept-intents.ts and carillon.notify. Keys are inserted in order, so two batches cannot deadlock.
 create or replace function carillon.accept_intents(
   p_now timestamptz, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[],
@@ -15,7 +16,7 @@ create or replace function carillon.accept_intents(
   p_events json
 )
   returns table (ord int, status text, intent_id uuid)
-  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
