@@ -62,7 +62,7 @@ export interface Relay {
 
 const leastRetryMs = 100
 /** Between two reads of a log that trickles: a batch costs about the same, however small. */
-const lingerMs = 50
+const lingerMs = 100
 const mostRetryMs = 5_000
 /** Longer than a standby's pause between two tries for the lead, so that it is the standby who gets it. */
 const standAgainMs = 2_500

@@ -55,7 +55,7 @@ const lanes: Lane[] = ['critical', 'bulk']
 const fetchBatch = 20
 /** A second planning or settling beside another is begun for so many rows; fewer wait and go together. */
 const worthOwn = 100
-const flush = { rows: 500, ms: 5, maxInFlight: 2, worthOwn }
+const flush = { rows: 500, ms: 12, maxInFlight: 2, worthOwn }
 const recipientsPerChunk = 1_000
 /** Intents in the memory of this process that wait for planning, in chunks: what accepting may be ahead of planning. */
 const chunksAhead = 20
