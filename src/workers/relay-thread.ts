@@ -18,6 +18,8 @@ export type RelayThreadNews = { published: number } | { failed: RelayFailure } |
 export type RelayThreadOrder = 'wake' | 'stop'
 
 const restartMs = 1_000
+/** Pages of 2,000 events of some hundred bytes, two at a time; without a limit the collector would let garbage grow to several times that. */
+const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 192 }
 
 /**
  * The relay in a thread of its own: encoding and compressing what goes to Kafka neither delays an answer of the API nor
@@ -35,7 +37,10 @@ export function startRelayThread(on: {
   let restart: NodeJS.Timeout | undefined
 
   function start(): Worker {
-    const started = new Worker(new URL('./relay-thread-main.ts', import.meta.url), { workerData: on.data })
+    const started = new Worker(new URL('./relay-thread-main.ts', import.meta.url), {
+      workerData: on.data,
+      resourceLimits,
+    })
     started.on('message', (news: RelayThreadNews) => {
       if ('published' in news) on.metrics.published(news.published)
       else if ('failed' in news) on.metrics.failed(news.failed)
