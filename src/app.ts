@@ -234,6 +234,7 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
         ids,
         clock,
         keyTtlMs: config.IDEMPOTENCY_KEY_TTL,
+        chunkSize: Math.min(500, config.WORKER_CHUNK),
         planner: on.workers,
         wake: (queue) => wake.ring(queue),
       })

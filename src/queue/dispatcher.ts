@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type pg from 'pg'
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
@@ -54,6 +55,8 @@ export interface Dispatcher {
 
 const busyPollMs = 4
 const heartbeatMs = 3_000
+/** After so long without an answer to a heartbeat, somebody else may take a job over at any moment (see queues.ts: 10 s). */
+const silenceMs = 8_500
 
 interface Entry {
   work: QueueWork
@@ -77,6 +80,10 @@ interface Entry {
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const { boss, logger } = options
   const inWork = new Set<ChunkJob>()
+  /** When each job's heartbeat was last heard of. */
+  const beatenMs = new WeakMap<ChunkJob, number>()
+  /** Jobs that a heartbeat no longer found: another worker has them. */
+  const lost = new WeakSet<ChunkJob>()
   const running = new Set<Promise<void>>()
   const completer = createCompleter({ boss, logger, onEnded: forget })
   let stopped = false
@@ -93,6 +100,18 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     })
     const entry: Entry = { work, line, drained: false, behind: new Set(), idsPerJob: 1, pumping: false, again: false }
     queues.set(work.queue, entry)
+  }
+
+  function own(jobs: readonly ChunkJob[]): void {
+    for (const job of jobs) {
+      inWork.add(job)
+      beatenMs.set(job, performance.now())
+    }
+  }
+
+  function isOurs(jobs: readonly ChunkJob[]): boolean {
+    const leastMs = performance.now() - silenceMs
+    return jobs.every((job) => !lost.has(job) && beatenMs.get(job)! > leastMs)
   }
 
   function forget(jobs: readonly ChunkJob[]): void {
@@ -139,7 +158,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     const units = entry.work.units(jobs)
     const size = units.reduce((sum, unit) => sum + unit.size, 0)
     entry.idsPerJob = Math.max(1, size / jobs.length)
-    for (const job of jobs) inWork.add(job)
+    own(jobs)
     for (const unit of units) {
       entry.line.take(unit.tenant, unit.size)
       entry.line.add(unit)
@@ -147,11 +166,16 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   /** The worker's shell: the one place where a bug is caught. Its jobs are tried again, later and alone. */
-  async function workUnit(queue: string, { jobs, work }: Unit): Promise<void> {
+  async function workUnit(queue: string, { jobs, work, handsBackItself }: Unit): Promise<void> {
+    if (!isOurs(jobs)) {
+      logger.warn({ queue, jobs: jobs.length }, 'jobs were taken over while they waited')
+      forget(jobs)
+      return
+    }
     let code = 'SHUTTING_DOWN'
-    if (!stopped) {
+    if (!stopped || handsBackItself) {
       try {
-        await work()
+        await work(() => isOurs(jobs))
         options.onJobs?.(queue, 'completed', jobs.length)
         track(completer.complete(queue, jobs))
         return
@@ -198,8 +222,14 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   async function beat(): Promise<void> {
     const byQueue = Map.groupBy(inWork, (job) => job.name)
     for (const [queue, jobs] of byQueue) {
+      const askedMs = performance.now()
       try {
-        await boss.touch(queue, jobs)
+        const { settled } = (await boss.touch(queue, jobs)) as { settled?: string[] } // its types leave it out
+        const held = new Set(settled ?? jobs.map(({ id }) => id))
+        for (const job of jobs) {
+          if (held.has(job.id)) beatenMs.set(job, askedMs)
+          else if (inWork.has(job)) lost.add(job)
+        }
       } catch (error) {
         logger.warn({ err: error, queue }, 'a heartbeat failed')
       }
@@ -229,7 +259,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     },
     release: (queue, tenant, size) => queues.get(queue)!.line.giveBack(tenant, size),
     hand(queue, unit) {
-      for (const job of unit.jobs) inWork.add(job)
+      own(unit.jobs)
       queues.get(queue)!.line.add(unit)
     },
     quiesce,
@@ -237,6 +267,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       quiesce()
       completer.hurry()
       for (const { line } of queues.values()) line.openUp() // what waits is handed back
+      await Promise.all([...queues.values()].map(({ line }) => line.emptied()))
       while (running.size > 0) await Promise.all(running)
       clearInterval(heartbeat)
     },

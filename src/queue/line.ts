@@ -8,8 +8,13 @@ export interface Unit {
   jobs: ChunkJob[]
   /** How many ids it works on. */
   size: number
-  /** Resolves when all of it is settled. A throw sends its jobs back to be tried again. */
-  work(): Promise<void>
+  /**
+   * Resolves when all of it is settled. A throw sends its jobs back to be tried again. `isOurs` says whether nobody else can
+   * have taken them over meanwhile: ask it before what cannot be undone.
+   */
+  work(isOurs: () => boolean): Promise<void>
+  /** At a stop it is begun all the same, and hands back what it can itself: its jobs would come again as if it had been lost. */
+  handsBackItself?: true
   /** Both as one, where that is cheaper and allowed: asked while they wait. */
   merge?(next: Unit): Unit | undefined
 }
@@ -35,6 +40,8 @@ export interface Line {
   fullTenants(): string[]
   /** Begins everything that waits. */
   openUp(): void
+  /** Resolves when no room is taken any more. */
+  emptied(): Promise<void>
 }
 
 /** Of the room and of what is in work, the share that one tenant may take: the rest is for the others. */
@@ -64,6 +71,7 @@ export function createLine(
   let runningSize = 0
   let isOpen = false
   let patience: NodeJS.Timeout | undefined
+  const whenEmpty: (() => void)[] = []
 
   function tenantOf(name: string): Tenant {
     let tenant = tenants.get(name)
@@ -81,30 +89,41 @@ export function createLine(
     return taken
   }
 
-  function fits(tenant: Tenant, unit: Unit): boolean {
-    if (isOpen || running === 0) return true
-    if (running >= limits.concurrency && (tenant.running > 0 || running >= 2 * limits.concurrency)) return false
-    if (runningSize + unit.size > limits.maxSize) return false
-    return tenant.runningSize === 0 || tenant.runningSize + unit.size <= limits.maxSize * tenantShare
+  /** `later`: there is no place for it, and those behind it must leave it the next one. */
+  function judge(tenant: Tenant, unit: Unit): 'now' | 'not now' | 'later' {
+    if (isOpen || running === 0) return 'now'
+    if (running >= 2 * limits.concurrency) return 'later'
+    if (running >= limits.concurrency && tenant.running > 0) return 'not now'
+    if (tenant.runningSize > 0 && tenant.runningSize + unit.size > limits.maxSize * tenantShare) return 'not now'
+    return runningSize + unit.size > limits.maxSize ? 'later' : 'now'
   }
 
   function start(small = isOpen): void {
-    clearTimeout(patience)
-    patience = undefined
+    let growing = false
     for (let begun = true; begun; ) {
       begun = false
+      growing = false
       for (const [name, tenant] of [...tenants]) {
-        if (tenant.waiting.length === 0 || !fits(tenant, tenant.waiting[0]!)) continue
+        if (tenant.waiting.length === 0) continue
+        const verdict = judge(tenant, tenant.waiting[0]!)
+        if (verdict === 'later') break
+        if (verdict === 'not now') continue
         const unit = nextUnit(tenant.waiting)
         if (!small && tenant.running > 0 && tenant.waiting.length === 0 && unit.size < limits.worthOwn) {
           tenant.waiting.push(unit) // it grows until something of its own has ended
-          patience ??= setTimeout(() => start(true), patienceMs)
+          growing = true
           continue
         }
         begin(name, tenant, unit)
         begun = true
       }
     }
+    if (growing) patience ??= setTimeout(runOutOfPatience, patienceMs)
+  }
+
+  function runOutOfPatience(): void {
+    patience = undefined
+    start(true)
   }
 
   function enter(waiting: Unit[], unit: Unit): void {
@@ -147,6 +166,7 @@ export function createLine(
     const tenant = tenantOf(name)
     tenant.taken -= size
     if (tenant.taken === 0 && tenant.running === 0 && tenant.waiting.length === 0) tenants.delete(name)
+    if (tenants.size === 0) for (const resolve of whenEmpty.splice(0)) resolve()
   }
 
   return {
@@ -168,5 +188,6 @@ export function createLine(
       isOpen = true
       start()
     },
+    emptied: () => new Promise((resolve) => (tenants.size === 0 ? resolve() : void whenEmpty.push(resolve))),
   }
 }

@@ -28,7 +28,7 @@ export interface DeliveriesChunk extends Chunk {
 }
 
 /** Deliveries go out: render → send → settle. The claim is committed before the network is used. */
-export async function deliver(chunk: DeliveriesChunk, on: DeliverDeps): Promise<void> {
+export async function deliver(chunk: DeliveriesChunk, on: DeliverDeps, isOurs = () => true): Promise<void> {
   const claims = chunk.planned?.claims ?? (await claimDeliveries(on.pool, chunk, chunk.tries > 0, on.clock.now()))
   if (claims.length === 0) return
   const content = chunk.planned?.content ?? (await loadContent(on.pool, chunk.tenant_id, claims))
@@ -37,7 +37,7 @@ export async function deliver(chunk: DeliveriesChunk, on: DeliverDeps): Promise<
   const messages = renderMessages(claims, content, on.catalogue.find, on.clock.now())
 
   const settled = new Set<Promise<void>>()
-  await sendAll(messages, on.send, (attempt) => settled.add(on.settling.add(chunk.tenant_id, attempt)))
+  await sendAll(messages, { ...on.send, isOurs }, (attempt) => settled.add(on.settling.add(chunk.tenant_id, attempt)))
   await Promise.all(settled)
 }
 

@@ -47,5 +47,5 @@ port.on('message', async (order: RelayThreadOrder) => {
   }
   await relay.stop()
   await pool.end()
-  port.close()
+  process.exit() // of this thread: kafkajs leaves timers behind that would keep it
 })

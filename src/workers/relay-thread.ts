@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -18,6 +17,8 @@ export type RelayThreadNews = { published: number } | { failed: RelayFailure } |
 export type RelayThreadOrder = 'wake' | 'stop'
 
 const restartMs = 1_000
+/** Longer than the relay's own patience with a broker. */
+const stopPatienceMs = 10_000
 /** Pages of 2,000 events of some hundred bytes, two at a time; without a limit the collector would let garbage grow to several times that. */
 const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 192 }
 
@@ -67,9 +68,11 @@ export function startRelayThread(on: {
       stopListening()
       clearTimeout(restart)
       if (thread.threadId === -1) return // it has died, and was not started again
-      const ended = once(thread, 'exit')
+      const ended = new Promise((resolve) => thread.once('exit', resolve))
+      const limit = setTimeout(() => void thread.terminate(), stopPatienceMs)
       order('stop')
       await ended
+      clearTimeout(limit)
     },
   }
 }

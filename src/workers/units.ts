@@ -8,14 +8,14 @@ import type { IntentsChunk } from './process-intents.ts'
 export function fetchedUnits(
   jobs: readonly ChunkJob[],
   chunkSize: number,
-  work: (chunk: WorkChunk) => Promise<void>,
+  work: (chunk: WorkChunk, isOurs: () => boolean) => Promise<void>,
 ): Unit[] {
   return mergeChunks(jobs, chunkSize).map(({ chunk, jobs }) => ({
     tenant: chunk.tenant_id,
     priority: chunk.priority ?? 0,
     jobs,
     size: chunk.ids.length,
-    work: () => work(chunk),
+    work: (isOurs) => work(chunk, isOurs),
   }))
 }
 
@@ -52,7 +52,7 @@ export function acceptedUnit(
 export function plannedUnit(
   planned: NonNullable<DeliveriesChunk['planned']>,
   job: ChunkJob,
-  work: (chunk: DeliveriesChunk) => Promise<void>,
+  work: (chunk: DeliveriesChunk, isOurs: () => boolean) => Promise<void>,
 ): Unit {
   const { data } = job
   return {
@@ -60,6 +60,7 @@ export function plannedUnit(
     priority: data.priority ?? 0,
     jobs: [job],
     size: data.ids.length,
-    work: () => work({ ...data, tries: 0, planned }),
+    handsBackItself: true,
+    work: (isOurs) => work({ ...data, tries: 0, planned }, isOurs),
   }
 }

@@ -120,7 +120,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       const deps = delivering[laneOfQueue(job.queue)]
       dispatcher.hand(
         job.queue,
-        plannedUnit({ claims, content }, chunkJob, (chunk) => deliver(chunk, deps)),
+        plannedUnit({ claims, content }, chunkJob, (chunk, isOurs) => deliver(chunk, deps, isOurs)),
       )
     },
     giveBack: ({ queue, data }) => dispatcher.release(queue, data.tenant_id, data.ids.length),
@@ -153,7 +153,8 @@ export function startWorkers(on: WorkersDeps): Workers {
       maxSize: 2 * atOnce,
       worthOwn: 0,
       room: 3 * atOnce,
-      units: (jobs: ChunkJob[]) => fetchedUnits(jobs, size, (chunk) => deliver(chunk, delivering[lane])),
+      units: (jobs: ChunkJob[]) =>
+        fetchedUnits(jobs, size, (chunk, isOurs) => deliver(chunk, delivering[lane], isOurs)),
     })),
   ])
   work.push({

@@ -19,6 +19,8 @@ export interface AcceptBatchDeps {
   ids: IdSource
   clock: Clock
   keyTtlMs: number
+  /** Intents that are planned together at most. */
+  chunkSize: number
   /** Absent where this process has no workers. */
   planner?: Planner
   /** Wakes the workers of a queue, here or in other processes. */
@@ -39,14 +41,10 @@ export async function acceptBatch(intents: readonly NewIntent[], on: AcceptBatch
   }
   const planner = on.planner && reserveAll(on.planner, [...shares.values()]) ? on.planner : undefined
   try {
-    const { answers, claimed } = await acceptIntents(
-      on.pool,
-      intents,
-      on.ids,
-      on.clock.now(),
-      on.keyTtlMs,
-      planner !== undefined,
-    )
+    const { answers, claimed } = await acceptIntents(on.pool, intents, on.ids, on.clock.now(), on.keyTtlMs, {
+      claim: planner !== undefined,
+      chunkSize: on.chunkSize,
+    })
     for (const chunk of claimed) {
       const lane = laneOf(chunk.priority)
       shares.get(keyOf(lane, chunk.tenantId))!.count -= chunk.intents.length

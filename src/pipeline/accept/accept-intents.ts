@@ -5,9 +5,6 @@ import { plainArray, textArray } from '../../platform/sql-array.ts'
 
 const acceptSql = statement('accept/accept_intents')
 
-/** Intents that are planned together at most. */
-const chunkSize = 500
-
 interface Row extends Record<string, unknown> {
   ord: number
   status: AcceptAnswer['status']
@@ -37,6 +34,13 @@ export interface Accepted {
   claimed: AcceptedChunk[]
 }
 
+export interface AcceptOptions {
+  /** Whether this process plans what is due itself. */
+  claim?: boolean
+  /** Intents that are planned together at most. */
+  chunkSize?: number
+}
+
 interface Asked {
   id: string
   jobId: string
@@ -54,9 +58,9 @@ export async function acceptIntents(
   ids: IdSource,
   now: Date,
   keyTtlMs: number,
-  claim = false,
+  { claim = false, chunkSize = 500 }: AcceptOptions = {},
 ): Promise<Accepted> {
-  const asked = assignJobs(intents, ids)
+  const asked = assignJobs(intents, ids, chunkSize)
   const byTenant = Map.groupBy(asked, ({ intent }) => intent.tenantId)
   const events = [...byTenant].map(([tenantId, members]) => ({
     tenant_id: tenantId,
@@ -99,7 +103,7 @@ export async function acceptIntents(
 }
 
 /** Cuts a batch into jobs: one tenant, priority and moment each. */
-function assignJobs(intents: readonly NewIntent[], ids: IdSource): Asked[] {
+function assignJobs(intents: readonly NewIntent[], ids: IdSource, chunkSize: number): Asked[] {
   const open = new Map<string, { jobId: string; size: number }>()
   return intents.map((intent) => {
     const key = `${intent.tenantId} ${intent.priority} ${intent.scheduledAt}`

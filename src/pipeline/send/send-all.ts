@@ -66,6 +66,8 @@ export interface SendDeps {
   providers: ReadonlyMap<Channel, Sender>
   slots: (channel: Channel) => Slots
   now: () => Date
+  /** False: another worker may have taken the chunk over, and what was not sent yet is that one's to send. */
+  isOurs?: () => boolean
   /** Aborted when the process stops: what has not been sent yet is handed back. */
   stopping: AbortSignal
   /** Aborted at the end of the patience of a stop: sends under way are cut off. */
@@ -100,7 +102,8 @@ async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Res
   const release = await deps.slots(channel).take(item.claim.tenantId)
   try {
     const startedAt = deps.now()
-    if (deps.stopping.aborted) return { ...done, kind: 'handed_back' }
+    // Where another worker has taken it over already, handing it back changes nothing.
+    if (deps.stopping.aborted || deps.isOurs?.() === false) return { ...done, kind: 'handed_back' }
     if (item.expiresAt && item.expiresAt <= startedAt) return { ...done, kind: 'expired' } // while it waited for a slot
     const outcome = await provider.send(item.message, deps.cutOff)
     return { item, provider: provider.name, startedAt, completedAt: deps.now(), kind: 'tried', outcome }

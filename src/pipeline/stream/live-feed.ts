@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { FeedCursor, StatusEvent } from '../../domain/status-event.ts'
@@ -45,6 +46,7 @@ export interface LiveFeed {
 /** Between two looks, however many rings: each costs about the same, and serves all that came meanwhile. */
 const gapMs = 12
 const leastRetryMs = 50
+const toldAtOnce = 200
 const mostRetryMs = 5_000
 
 /**
@@ -72,7 +74,7 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
         if (retryMs > leastRetryMs) logger.info('the live feed reads again')
         retryMs = leastRetryMs
         cursor = page.next
-        for (const event of page.events) tell(event)
+        await tellAll(page.events)
         if (page.atEnd && isWanted()) await pause.wait(page.events.length > 0)
       } catch (error) {
         if ((error as { code?: unknown }).code === 'FEED_AHEAD_OF_DATABASE') {
@@ -93,6 +95,14 @@ export function createLiveFeed(options: LiveFeedOptions): LiveFeed {
       follower.establish()
     }
     arriving = new Set()
+  }
+
+  /** In turns of the event loop, so that readers can take what a large batch brings them. */
+  async function tellAll(events: readonly StatusEvent[]): Promise<void> {
+    for (const [index, event] of events.entries()) {
+      if (index > 0 && index % toldAtOnce === 0) await turnOfTheLoop()
+      tell(event)
+    }
   }
 
   function tell(event: StatusEvent): void {
