@@ -105,8 +105,7 @@ create table carillon.idempotency_keys (
   payload_hash bytea not null,
   intent_id uuid not null,
   created_at timestamp with time zone not null,
-  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, key, bucket),
-  constraint key_length CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, key, bucket)
 ) partition by RANGE (bucket);
 create table carillon.inbox_counters (
   tenant_id uuid not null,
@@ -150,12 +149,7 @@ create table carillon.intents (
   recipients integer not null,
   payload jsonb not null,
   outcome text,
-  constraint intents_pkey PRIMARY KEY (tenant_id, id),
-  constraint expires_after_scheduled CHECK ((expires_at > scheduled_at)),
-  constraint kind_known CHECK ((kind = ANY (ARRAY['direct'::text, 'event'::text]))),
-  constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text]))),
-  constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
-  constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text])))
+  constraint intents_pkey PRIMARY KEY (tenant_id, id)
 ) partition by RANGE (id);
 create table carillon.notifications (
   tenant_id uuid not null,
@@ -220,9 +214,7 @@ create table carillon.status_log (
   first_subject uuid not null,
   last_subject uuid not null,
   events json not null,
-  constraint status_log_pkey PRIMARY KEY (tenant_id, id),
-  constraint size_positive CHECK ((size > 0)),
-  constraint subjects_in_order CHECK ((first_subject <= last_subject))
+  constraint status_log_pkey PRIMARY KEY (tenant_id, id)
 ) partition by RANGE (id);
 create table carillon.templates (
   tenant_id uuid not null,
@@ -433,8 +425,10 @@ create view carillon.status_events with (security_invoker=true) as
      CROSS JOIN LATERAL ROWS FROM(json_to_recordset(l.events) AS (subject_id uuid, type text, data json)) WITH ORDINALITY e(subject_id, type, data, ordinality));
 
 -- functions
+create function carillon.accept_intent(p_now timestamp with time zone, p_tenant uuid, p_type text, p_priority smallint, p_category text, p_key text, p_event_id text, p_correlation_id text, p_traceparent text, p_source text, p_scheduled_at timestamp with time zone, p_expires_at timestamp with time zone, p_payload jsonb) returns uuid -- volatile
 create function carillon.accept_intents(p_now timestamp with time zone, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[], p_priorities smallint[], p_categories text[], p_keys text[], p_event_ids text[], p_correlation_ids text[], p_traceparents text[], p_sources text[], p_scheduled_at timestamp with time zone[], p_expires_at timestamp with time zone[], p_recipients integer[], p_jobs uuid[], p_payloads jsonb, p_events json) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
 create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
+create function carillon.channel_names() returns text[] -- immutable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
@@ -444,15 +438,19 @@ create function carillon.events_of(p_id uuid) returns TABLE(tenant_id uuid, subj
 create function carillon.first_id_at(at timestamp with time zone) returns uuid -- immutable
 create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
 create function carillon.intent_id_of(id uuid) returns uuid -- immutable
+create function carillon.intents_queue(p_priority smallint) returns text -- immutable
 create function carillon.is_time_zone(p_name text) returns boolean -- stable
+create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
 create function carillon.last_id_of(id uuid) returns uuid -- immutable
 create function carillon.new_id(at timestamp with time zone) returns uuid -- volatile
 create function carillon.new_intent_id(at timestamp with time zone) returns uuid -- volatile
+create function carillon.new_job(p_id uuid, p_queue text, p_data jsonb, p_priority integer, p_start_after timestamp with time zone, p_claimed boolean) returns TABLE(id uuid, name text, group_id text, data jsonb, priority integer, start_after timestamp with time zone, keep_until timestamp with time zone, retry_limit integer, retry_delay integer, retry_backoff boolean, retry_delay_max integer, expire_seconds integer, deletion_seconds integer, policy text, dead_letter text, heartbeat_seconds integer, state pgboss.job_state, started_on timestamp with time zone, heartbeat_on timestamp with time zone) -- volatile
+create function carillon.next_key_bucket(p_now timestamp with time zone) returns date -- stable
 create function carillon.notification_id(intent_id uuid, ordinal integer) returns uuid -- immutable
 create function carillon.notification_id_of(id uuid) returns uuid -- immutable
 create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns uuid -- volatile security definer
 create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
-create function carillon.payload_hash(payload jsonb, beside bigint) returns bytea -- immutable
+create function carillon.payload_hash(kind text, type text, priority smallint, category text, event_id text, scheduled_at timestamp with time zone, expires_at timestamp with time zone, payload jsonb) returns bytea -- stable
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 
 -- grants on tables and views
@@ -539,6 +537,7 @@ grant execute on function carillon.intent_id_of to carillon_analyst, carillon_ap
 grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.new_id to carillon_api, carillon_worker;
 grant execute on function carillon.new_intent_id to carillon_api, carillon_worker;
+grant execute on function carillon.new_job to carillon_worker;
 grant execute on function carillon.notification_id to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notification_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notify to carillon_api, carillon_caller;

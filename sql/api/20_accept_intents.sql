@@ -20,11 +20,11 @@ create or replace function carillon.accept_intents(
 as $$
 #variable_conflict use_column
 declare
-  today date := (p_now at time zone 'UTC')::date;
+  today date := carillon.key_bucket(p_now);
   key_ttl interval := coalesce(p_key_ttl, (select (t.retention_days - 1) * interval '1 day' from carillon.partitioned_tables t
                                            where t.name = 'idempotency_keys'));
-  oldest date := ((p_now - key_ttl) at time zone 'UTC')::date;
-  buckets date[] := array(select distinct b from unnest(array[today, ((p_now + interval '1 hour') at time zone 'UTC')::date]) b);
+  oldest date := carillon.key_bucket(p_now - key_ttl);
+  buckets date[] := array(select distinct b from unnest(array[today, carillon.next_key_bucket(p_now)]) b);
   tenants uuid[] := carillon.current_tenants();
   ords int[];
   statuses text[];
@@ -37,7 +37,7 @@ begin
 
   with input as materialized (
     select r.*, case when r.idempotency_key is not null then
-                  carillon.payload_hash(r.payload, hash_record_extended(row(r.kind, r.type, r.priority, r.category, r.event_id, r.scheduled_at, r.expires_at), 0))
+                  carillon.payload_hash(r.kind, r.type, r.priority, r.category, r.event_id, r.scheduled_at, r.expires_at, r.payload)
                 end as payload_hash
     from rows from (
       unnest(p_tenants), unnest(p_ids), unnest(p_kinds), unnest(p_types), unnest(p_priorities), unnest(p_categories), unnest(p_keys),
@@ -84,8 +84,8 @@ begin
     join (select f.tenant_id, count(*)::int as size, array_agg(f.id order by f.id) as ids from fresh f group by f.tenant_id) s
       on s.tenant_id = b.tenant_id
   ), chunks as (
-    select json_agg(json_build_object('id', c.job, 'queue', case when c.priority = 3 then 'intents-critical' else 'intents-bulk' end,
-             'data', json_build_object('tenant_id', c.tenant_id, 'ids', c.ids), 'priority', c.priority,
+    select json_agg(json_build_object('id', c.job, 'queue', carillon.intents_queue(c.priority),
+             'data', json_build_object('tenant_id', c.tenant_id, 'ids', c.ids, 'priority', c.priority), 'priority', c.priority,
              'start_after', c.scheduled_at, 'claimed', p_claimed and coalesce(c.scheduled_at <= p_now, true))) as jobs
     from (select f.job, f.tenant_id, f.priority, f.scheduled_at, array_agg(f.id order by f.ord) as ids
           from fresh f group by f.job, f.tenant_id, f.priority, f.scheduled_at) c
@@ -112,7 +112,7 @@ begin
 
     return query
       select distinct on (r.ord) r.ord::int,
-        case when k.payload_hash = carillon.payload_hash(r.payload, hash_record_extended(row(r.kind, r.type, r.priority, r.category, r.event_id, r.scheduled_at, r.expires_at), 0))
+        case when k.payload_hash = carillon.payload_hash(r.kind, r.type, r.priority, r.category, r.event_id, r.scheduled_at, r.expires_at, r.payload)
              then 'duplicate' else 'conflict' end,
         k.intent_id
       from rows from (

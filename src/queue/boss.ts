@@ -1,6 +1,9 @@
 import type pg from 'pg'
 import { PgBoss } from 'pg-boss'
-import { maintenanceQueue, stuckQueue, workQueues } from './queues.ts'
+import { statement } from '../platform/db.ts'
+import { intentsQueue, maintenanceQueue, stuckQueue, workQueues } from './queues.ts'
+
+const loosenSql = statement('queue/loosen_job_tables')
 
 const tenYearsSeconds = 10 * 365 * 86_400
 
@@ -37,6 +40,9 @@ function preparing(pool: pg.Pool) {
   }
 }
 
+/** Each request inserts into these: a table of their own has half the indexes of the one that all policies share. */
+const ownTable = new Set([intentsQueue('critical'), intentsQueue('bulk')])
+
 /** Installs or upgrades pg-boss and makes our queues; called by migrate, as the owner of the database. */
 export async function installQueues(pool: pg.Pool): Promise<void> {
   const boss = new PgBoss({
@@ -68,8 +74,9 @@ export async function installQueues(pool: pg.Pool): Promise<void> {
     ]
     for (const { name, ...options } of specs) {
       if (existing.has(name)) await boss.updateQueue(name, options)
-      else await boss.createQueue(name, options)
+      else await boss.createQueue(name, { ...options, partition: ownTable.has(name) })
     }
+    await pool.query(loosenSql.text)
   } finally {
     await boss.stop({ graceful: false })
   }

@@ -17,10 +17,14 @@ before(async () => {
   boss = createBoss(world.worker, { supervise: false, onError: () => {} })
   await boss.start()
 })
-after(() => boss.stop({ graceful: false }))
+const dispatchers: Dispatcher[] = []
+after(async () => {
+  for (const dispatcher of dispatchers) dispatcher.quiesce()
+  await boss.stop({ graceful: false })
+})
 
 function dispatch(work: (id: string, isOurs: () => boolean) => Promise<void>): Dispatcher {
-  return startDispatcher({
+  const dispatcher = startDispatcher({
     boss,
     pool: world.worker,
     logger: createLogger('silent'),
@@ -44,6 +48,8 @@ function dispatch(work: (id: string, isOurs: () => boolean) => Promise<void>): D
       },
     ],
   })
+  dispatchers.push(dispatcher)
+  return dispatcher
 }
 
 const put = (...ids: string[]) =>
@@ -62,12 +68,12 @@ test('jobs that a heartbeat no longer finds are not begun, and what is begun hea
     isOurs = still
     await held.promise
   })
-  await eventually(() => assert.deepEqual(begun, ['first']))
+  await eventually(() => assert.equal(begun.length, 1))
   assert.equal(isOurs(), true)
   // What supervision does with jobs whose heartbeat has lapsed, and another worker then fetches them.
   await world.admin.query(`update pgboss.job set retry_count = retry_count + 1 where name = $1`, [queue])
   await eventually(() => assert.equal(isOurs(), false), { timeoutMs: 10_000 })
   held.resolve()
   await dispatcher.stop()
-  assert.deepEqual(begun, ['first'])
+  assert.equal(begun.length, 1)
 })

@@ -22,7 +22,7 @@ test('an accepted intent has its row, its event and its job', async () => {
   assert.equal(event?.type, 'notification.intent.received')
   assert.equal(event?.data.correlation_id, 'c-1')
   const jobs = await waitingJobs(world, 'intents-critical')
-  assert.deepEqual(jobs.at(-1)?.data, { tenant_id: world.tenant, ids: [answer.intentId] })
+  assert.deepEqual(jobs.at(-1)?.data, { tenant_id: world.tenant, ids: [answer.intentId], priority: 3 })
 })
 
 test('a batch is one job per tenant, priority and moment, of 500 intents at most', async () => {
