@@ -105,7 +105,8 @@ create table carillon.idempotency_keys (
   payload_hash bytea not null,
   intent_id uuid not null,
   created_at timestamp with time zone not null,
-  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, key, bucket)
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, key, bucket),
+  constraint key_length CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 ) partition by RANGE (bucket);
 create table carillon.inbox_counters (
   tenant_id uuid not null,
@@ -149,7 +150,12 @@ create table carillon.intents (
   recipients integer not null,
   payload jsonb not null,
   outcome text,
-  constraint intents_pkey PRIMARY KEY (tenant_id, id)
+  constraint intents_pkey PRIMARY KEY (tenant_id, id),
+  constraint expires_after_scheduled CHECK ((expires_at > scheduled_at)),
+  constraint kind_known CHECK ((kind = ANY (ARRAY['direct'::text, 'event'::text]))),
+  constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text]))),
+  constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
+  constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text])))
 ) partition by RANGE (id);
 create table carillon.notifications (
   tenant_id uuid not null,
@@ -214,7 +220,9 @@ create table carillon.status_log (
   first_subject uuid not null,
   last_subject uuid not null,
   events json not null,
-  constraint status_log_pkey PRIMARY KEY (tenant_id, id)
+  constraint status_log_pkey PRIMARY KEY (tenant_id, id),
+  constraint size_positive CHECK ((size > 0)),
+  constraint subjects_in_order CHECK ((first_subject <= last_subject))
 ) partition by RANGE (id);
 create table carillon.templates (
   tenant_id uuid not null,
