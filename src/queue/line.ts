@@ -70,7 +70,7 @@ export function createLine(
   let running = 0
   let runningSize = 0
   let isOpen = false
-  let patience: NodeJS.Timeout | undefined
+  let isPatient = false
   const whenEmpty: (() => void)[] = []
 
   function tenantOf(name: string): Tenant {
@@ -118,11 +118,13 @@ export function createLine(
         begun = true
       }
     }
-    if (growing) patience ??= setTimeout(runOutOfPatience, patienceMs)
+    if (!growing || isPatient) return
+    isPatient = true
+    setTimeout(runOutOfPatience, patienceMs)
   }
 
   function runOutOfPatience(): void {
-    patience = undefined
+    isPatient = false
     start(true)
   }
 
