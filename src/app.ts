@@ -249,6 +249,7 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
     flushRows: config.ACCEPT_FLUSH_ROWS,
     maxInFlight: Math.max(1, Math.min(4, config.DATABASE_POOL_API - 2)),
     worthOwn: 100,
+    isCongested: on.workers && (() => on.workers!.isCongested()),
     backlog: { ageMs: backlog.ageMs, mostMs: config.BACKLOG_MAX_AGE },
   })
   const capture = captureSettings(config)

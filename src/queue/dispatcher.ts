@@ -1,9 +1,11 @@
 import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { run, statement } from '../platform/db.ts'
 import { createCompleter } from './completer.ts'
+import { startHeartbeats } from './heartbeats.ts'
 import { createLine, type Line, type Unit } from './line.ts'
 import type { Chunk } from './queues.ts'
 
@@ -45,6 +47,10 @@ export interface Dispatcher {
    */
   reserve(queue: string, tenant: string, size: number): boolean
   release(queue: string, tenant: string, size: number): void
+  /** The same, waiting a moment for room where there is only a want of it: the way by the queue is the dearer one. */
+  reserveSoon(queue: string, tenant: string, size: number): Promise<boolean>
+  /** Whether little room is left, though nothing waits in the queue. */
+  isCongested(queue: string): boolean
   /** Works a unit whose jobs were born as fetched, and for which there is a reservation of its size. */
   hand(queue: string, unit: Unit): void
   /** Takes no more work from now on. */
@@ -54,9 +60,10 @@ export interface Dispatcher {
 }
 
 const busyPollMs = 4
-const heartbeatMs = 3_000
-/** After so long without an answer to a heartbeat, somebody else may take a job over at any moment (see queues.ts: 10 s). */
-const silenceMs = 8_500
+/** How long planning waits for room to send. */
+const roomPatienceMs = 100
+/** With no more than this share of the room left, accepting waits for planning; a tenant alone leaves a quarter. */
+const congestedShare = 0.4
 
 interface Entry {
   work: QueueWork
@@ -79,11 +86,8 @@ interface Entry {
  */
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const { boss, logger } = options
-  const inWork = new Set<ChunkJob>()
-  /** When each job's heartbeat was last heard of. */
-  const beatenMs = new WeakMap<ChunkJob, number>()
-  /** Jobs that a heartbeat no longer found: another worker has them. */
-  const lost = new WeakSet<ChunkJob>()
+  const heartbeats = startHeartbeats({ boss, logger })
+  const { own, isOurs, forget } = heartbeats
   const running = new Set<Promise<void>>()
   const completer = createCompleter({ boss, logger, onEnded: forget })
   let stopped = false
@@ -100,22 +104,6 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     })
     const entry: Entry = { work, line, drained: false, behind: new Set(), idsPerJob: 1, pumping: false, again: false }
     queues.set(work.queue, entry)
-  }
-
-  function own(jobs: readonly ChunkJob[]): void {
-    for (const job of jobs) {
-      inWork.add(job)
-      beatenMs.set(job, performance.now())
-    }
-  }
-
-  function isOurs(jobs: readonly ChunkJob[]): boolean {
-    const leastMs = performance.now() - silenceMs
-    return jobs.every((job) => !lost.has(job) && beatenMs.get(job)! > leastMs)
-  }
-
-  function forget(jobs: readonly ChunkJob[]): void {
-    for (const job of jobs) inWork.delete(job)
   }
 
   async function pump(entry: Entry): Promise<void> {
@@ -219,28 +207,23 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     timer = setTimeout(() => track(poll().finally(schedule)), pollMs)
   }
 
-  async function beat(): Promise<void> {
-    const byQueue = Map.groupBy(inWork, (job) => job.name)
-    for (const [queue, jobs] of byQueue) {
-      const askedMs = performance.now()
-      try {
-        const { settled } = (await boss.touch(queue, jobs)) as { settled?: string[] } // its types leave it out
-        const held = new Set(settled ?? jobs.map(({ id }) => id))
-        for (const job of jobs) {
-          if (held.has(job.id)) beatenMs.set(job, askedMs)
-          else if (inWork.has(job)) lost.add(job)
-        }
-      } catch (error) {
-        logger.warn({ err: error, queue }, 'a heartbeat failed')
-      }
-    }
-  }
   function quiesce(): void {
     stopped = true
     clearTimeout(timer)
   }
-  const heartbeat = setInterval(() => void beat(), heartbeatMs)
   schedule()
+
+  function reserve(queue: string, tenant: string, size: number): boolean {
+    const entry = queues.get(queue)
+    if (!entry || !isDirect(entry, tenant) || !entry.line.hasRoomFor(tenant, size)) return false
+    entry.line.take(tenant, size)
+    return true
+  }
+
+  /** Whether what lies in the queue is likely to be gone within the patience: never so where a provider is slow. */
+  const isFast = ({ line }: Entry, size: number) => line.perSecond() * (roomPatienceMs / 1_000) >= size
+
+  const isDirect = ({ drained, behind }: Entry, tenant: string) => !stopped && drained && !behind.has(tenant)
 
   return {
     wake(queue) {
@@ -250,12 +233,22 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       entry.drained = false
       track(pump(entry))
     },
-    reserve(queue, tenant, size) {
-      const entry = queues.get(queue)
-      if (!entry || stopped || !entry.drained || entry.behind.has(tenant)) return false
-      if (!entry.line.hasRoomFor(tenant, size)) return false
-      entry.line.take(tenant, size)
+    reserve,
+    async reserveSoon(queue, tenant, size) {
+      const entry = queues.get(queue)!
+      const untilMs = performance.now() + roomPatienceMs
+      while (!reserve(queue, tenant, size)) {
+        const leftMs = untilMs - performance.now()
+        if (leftMs <= 0 || stopped || (!isDirect(entry, tenant) && !isFast(entry, size))) return false
+        const enough = new AbortController()
+        await Promise.race([entry.line.freed(), delay(leftMs, undefined, { signal: enough.signal }).catch(() => {})])
+        enough.abort()
+      }
       return true
+    },
+    isCongested(queue) {
+      const { drained, line, work } = queues.get(queue)!
+      return drained && line.room() < work.room * congestedShare
     },
     release: (queue, tenant, size) => queues.get(queue)!.line.giveBack(tenant, size),
     hand(queue, unit) {
@@ -269,7 +262,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       for (const { line } of queues.values()) line.openUp() // what waits is handed back
       await Promise.all([...queues.values()].map(({ line }) => line.emptied()))
       while (running.size > 0) await Promise.all(running)
-      clearInterval(heartbeat)
+      heartbeats.stop()
     },
   }
 }

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { ChunkJob } from './dispatcher.ts'
 
 /** Jobs that are worked, completed and failed together. */
@@ -40,6 +41,10 @@ export interface Line {
   fullTenants(): string[]
   /** Begins everything that waits. */
   openUp(): void
+  /** Ids that ended within the last second or so. */
+  perSecond(): number
+  /** Resolves when some room has become free again. */
+  freed(): Promise<void>
   /** Resolves when no room is taken any more. */
   emptied(): Promise<void>
 }
@@ -48,6 +53,7 @@ export interface Line {
 const tenantShare = 0.75
 /** How long a small unit waits for the one that runs, which may stand before somebody's lock. */
 const patienceMs = 20
+const rateWindowMs = 500
 
 interface Tenant {
   waiting: Unit[]
@@ -72,6 +78,19 @@ export function createLine(
   let isOpen = false
   let isPatient = false
   const whenEmpty: (() => void)[] = []
+  const whenFreed: (() => void)[] = []
+  let ended = 0
+  let sinceMs = performance.now()
+  let rate = 0
+
+  function count(size: number): void {
+    ended += size
+    const ms = performance.now() - sinceMs
+    if (ms < rateWindowMs) return
+    rate = (ended / ms) * 1_000
+    ended = 0
+    sinceMs = performance.now()
+  }
 
   function tenantOf(name: string): Tenant {
     let tenant = tenants.get(name)
@@ -157,6 +176,7 @@ export function createLine(
         runningSize -= unit.size
         tenant.running--
         tenant.runningSize -= unit.size
+        count(unit.size)
         giveBack(name, unit.size)
         start()
         on.onFree()
@@ -168,6 +188,7 @@ export function createLine(
     const tenant = tenantOf(name)
     tenant.taken -= size
     if (tenant.taken === 0 && tenant.running === 0 && tenant.waiting.length === 0) tenants.delete(name)
+    for (const resolve of whenFreed.splice(0)) resolve()
     if (tenants.size === 0) for (const resolve of whenEmpty.splice(0)) resolve()
   }
 
@@ -190,6 +211,11 @@ export function createLine(
       isOpen = true
       start()
     },
+    perSecond() {
+      count(0)
+      return rate
+    },
+    freed: () => new Promise((resolve) => void whenFreed.push(resolve)),
     emptied: () => new Promise((resolve) => (tenants.size === 0 ? resolve() : void whenEmpty.push(resolve))),
   }
 }

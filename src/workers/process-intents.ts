@@ -52,7 +52,7 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
     matched.flatMap(({ payload }) => payload.template ?? []),
   )
   const decided = permit(addressees, on.catalogue, on.gates, now)
-  const plan = makePlan(chunk.tenant_id, decided, on.ids, on.plan, now)
+  const plan = await makePlan(chunk.tenant_id, decided, on.ids, on.plan, now)
 
   try {
     await write(chunk, intents, unmatched, continuations, plan, on, now)

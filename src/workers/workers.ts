@@ -43,6 +43,8 @@ export interface Workers {
   /** Whether this process will plan so many intents itself, as soon as they are accepted; the room is then theirs. */
   reserve(lane: Lane, tenantId: string, count: number): boolean
   release(lane: Lane, tenantId: string, count: number): void
+  /** Whether planning has nearly all that it can take, so that accepting more would send it the way by the queue. */
+  isCongested(): boolean
   /** Plans intents that were accepted in a claimed job, and have a reservation. */
   plan(lane: Lane, accepted: { jobId: string; tenantId: string; priority: number; intents: Intent[] }): void
   /** Takes no more work from now on. */
@@ -111,7 +113,7 @@ export function startWorkers(on: WorkersDeps): Workers {
     plan: {
       audit: config.AUDIT_ENABLED,
       chunkSize: size,
-      claims: (queue, tenantId, count) => dispatcher.reserve(queue, tenantId, count),
+      claims: (queue, tenantId, count) => dispatcher.reserveSoon(queue, tenantId, count),
     },
     recipientsPerChunk,
     wake: on.ring,
@@ -180,6 +182,7 @@ export function startWorkers(on: WorkersDeps): Workers {
   return {
     reserve: (lane, tenantId, count) => dispatcher.reserve(intentsQueue(lane), tenantId, count),
     release: (lane, tenantId, count) => dispatcher.release(intentsQueue(lane), tenantId, count),
+    isCongested: () => dispatcher.isCongested(intentsQueue('bulk')),
     plan(lane, { jobId, tenantId, priority, intents }) {
       const queue = intentsQueue(lane)
       const chunk = { tenant_id: tenantId, priority, ids: intents.map(({ id }) => id), intents }

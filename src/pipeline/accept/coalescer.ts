@@ -38,12 +38,17 @@ export interface CoalescerOptions {
   maxInFlight: number
   /** Intents for which a commit is begun while another is under way; fewer wait for its end, though not for long. */
   worthOwn: number
+  /** Whether what comes behind has enough to do: then only what is CRITICAL is accepted, for a moment. */
+  isCongested?: () => boolean
   /** How old the backlog behind accepting is, and how old it may be before no more is accepted but what is CRITICAL. */
   backlog?: { ageMs(): number; mostMs: number }
 }
 
 /** How long a small batch waits for the commit under way, which may stand before somebody's lock. */
 const patienceMs = 10
+/** How long a batch waits for what comes behind. Then it goes all the same, and further by the queue: that is for bursts. */
+const holdMs = 250
+const lookAgainMs = 5
 /** How long callers are told to wait while the backlog is too old. */
 const retryAfterSeconds = 10
 
@@ -89,6 +94,16 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
     timer = setTimeout(flush, patienceMs)
   }
 
+  function holdsBack(): boolean {
+    return !closed && options.isCongested?.() === true && ageMs() < holdMs
+  }
+
+  function ageMs(): number {
+    let sinceMs = urgent[0]?.sinceMs ?? Number.POSITIVE_INFINITY
+    for (const [first] of lines.values()) sinceMs = Math.min(sinceMs, first!.sinceMs)
+    return Math.max(0, performance.now() - sinceMs)
+  }
+
   function take(): Waiting[] {
     const batch: Waiting[] = []
     let rows = 0
@@ -98,7 +113,7 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
       return true
     }
     while (urgent[0] && takes(urgent[0])) batch.push(urgent.shift()!)
-    for (let [turn] = lines; turn && takes(turn[1][0]!); [turn] = lines) {
+    for (let [turn] = holdsBack() ? [] : lines; turn && takes(turn[1][0]!); [turn] = lines) {
       const [tenantId, line] = turn
       batch.push(line.shift()!)
       lines.delete(tenantId)
@@ -112,6 +127,10 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
     clearTimeout(timer)
     timer = undefined
     isDue = false
+    if (holdsBack()) {
+      timer = setTimeout(flush, lookAgainMs)
+      if (urgent.length === 0) return
+    }
     if (waitingRows === 0 || inFlight >= options.maxInFlight) return
     const batch = take()
     inFlight++
@@ -163,11 +182,7 @@ export function createCoalescer(options: CoalescerOptions): Coalescer {
         else arm()
       })
     },
-    waitingMs() {
-      let sinceMs = urgent[0]?.sinceMs ?? Number.POSITIVE_INFINITY
-      for (const [first] of lines.values()) sinceMs = Math.min(sinceMs, first!.sinceMs)
-      return Math.max(0, performance.now() - sinceMs)
-    },
+    waitingMs: ageMs,
     async close() {
       closed = true
       flush()

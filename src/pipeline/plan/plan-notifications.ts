@@ -18,7 +18,7 @@ export interface PlanSettings {
   /** Deliveries in one job at most. */
   chunkSize: number
   /** Whether this process will send so many deliveries of a queue itself, as soon as they are planned: asked once a job. */
-  claims(queue: string, tenantId: string, size: number): boolean
+  claims(queue: string, tenantId: string, size: number): boolean | Promise<boolean>
 }
 
 /** A job of deliveries, as planned; with `claimed` they are in state 'sending', and this process has to send them. */
@@ -42,16 +42,17 @@ export interface Plan extends PlannedRows {
 }
 
 /** Turns what was decided into rows and jobs. Claims for this process what it will send itself. */
-export function makePlan(
+export async function makePlan(
   tenantId: string,
   decided: readonly Decided[],
   ids: IdSource,
   settings: PlanSettings,
   now: Date,
-): Plan {
+): Promise<Plan> {
   const rows = plannedRows(decided, settings, now)
   const jobs = deliveryJobs(tenantId, rows.deliveries, ids, settings)
   for (const job of jobs) {
+    job.claimed = await settings.claims(job.queue, tenantId, job.deliveries.length)
     if (job.claimed) for (const delivery of job.deliveries) delivery.state = 'sending'
   }
   return { ...rows, jobs }
@@ -134,8 +135,7 @@ function deliveryJobs(
     for (let from = 0; from < group.length; from += settings.chunkSize) {
       const part = group.slice(from, from + settings.chunkSize)
       const data = { tenant_id: tenantId, ids: part.map(({ id }) => id), priority }
-      const claimed = settings.claims(queue, tenantId, part.length)
-      jobs.push({ id: ids.id(), queue, channel, data, priority, claimed, deliveries: part })
+      jobs.push({ id: ids.id(), queue, channel, data, priority, deliveries: part })
     }
   }
   return jobs
