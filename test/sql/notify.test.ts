@@ -60,6 +60,155 @@ test('the same key answers with the first notification; another payload is refus
   })
 })
 
+test('it leaves what a batch leaves: the intent, its event, and its job on the queue of its priority', async () => {
+  const ask = notify.replace('type =>', `priority => 'critical', scheduled_at => now() + interval '1 h', type =>`)
+  await as(await login('carillon_caller', [world.tenant]), (client) => client.query(ask, ['left']))
+  const [intent] = await world.rows(
+    `select id, kind, priority, source, recipients, payload from carillon.intents where idempotency_key = 'left'`,
+  )
+  const { id, ...row } = intent!
+  const recipient = { id: 'ann', type: 'user', email: 'ann@example.com' }
+  assert.deepEqual(row, {
+    kind: 'direct',
+    priority: 3,
+    source: 'sql',
+    recipients: 1,
+    payload: { recipients: [recipient], subject: 'Shipped', body: 'On its way', data: {}, metadata: {} },
+  })
+  const events = await world.rows('select type, data from carillon.events_of($1)', [id])
+  const data = { kind: 'direct', type: 'shop.order.shipped', source: 'sql', idempotency_key: 'left' }
+  assert.deepEqual(events, [{ type: 'notification.intent.received', data }])
+  const jobs = await world.rows(
+    `select name, priority, dead_letter, start_after > now() + interval '50 minutes' as later from pgboss.job where data = $1`,
+    [{ tenant_id: world.tenant, ids: [id], priority: 3 }],
+  )
+  assert.deepEqual(jobs, [{ name: 'intents-critical', priority: 3, dead_letter: 'stuck', later: true }])
+})
+
+test('of two open transactions with one key the second waits, and answers with what became of the first', async () => {
+  for (const end of ['commit', 'rollback']) {
+    await as(await login('carillon_caller', [world.tenant]), async (first) =>
+      as(await login('carillon_caller', [world.tenant]), async (second) => {
+        await first.query('begin')
+        const { rows } = await first.query(notify, [end])
+        const waiting = second.query(notify, [end])
+        await first.query(end)
+        assert.equal((await waiting).rows[0].id === rows[0].id, end === 'commit')
+      }),
+    )
+    assert.equal(await intents(end), 1)
+  }
+})
+
+test('a key of yesterday is remembered for its day, and then free', async () => {
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    const ask = async (text = notify): Promise<string> => (await client.query(text, ['yesterday'])).rows[0].id
+    const age = (interval: string) =>
+      world.admin.query(
+        `update carillon.idempotency_keys set bucket = (now() at time zone 'UTC')::date - 1, created_at = now() - $1::interval
+         where key = 'yesterday' and bucket = (select min(bucket) from carillon.idempotency_keys where key = 'yesterday')`,
+        [interval],
+      )
+    const first = await ask()
+    await age('23 h')
+    assert.equal(await ask(), first)
+    await assert.rejects(ask(notify.replace('On its way', 'Other')), withCode('23505'))
+    await age('25 h')
+    await world.admin.query(
+      `delete from carillon.idempotency_keys where key = 'yesterday' and bucket >= (now() at time zone 'UTC')::date`,
+    )
+    assert.notEqual(await ask(), first)
+  })
+})
+
+test('a key that the service has taken is taken here too, and the other way round', async () => {
+  const content = {
+    recipients: [{ type: 'user' as const, id: 'ann', email: 'ann@example.com' }],
+    channels: undefined,
+    subject: 'Shipped',
+    body: 'On its way',
+  }
+  const fields = { type: 'shop.order.shipped' }
+  const accept = async (key: string) =>
+    (await world.accept([world.intent(content, { ...fields, idempotencyKey: key })]))[0]!
+  await as(await login('carillon_caller', [world.tenant]), async (client) => {
+    const ask = async (key: string): Promise<string> => (await client.query(notify, [key])).rows[0].id
+    const intentOf = async (id: string) => (await world.rows('select carillon.intent_id_of($1) as id', [id]))[0]!.id
+    assert.equal(await intentOf(await ask('there')), (await accept('there')).intentId)
+    const { intentId } = await accept('here')
+    assert.equal(await intentOf(await ask('here')), intentId)
+  })
+})
+
+test('in the last hour of a day a key is taken in both days or in none', async () => {
+  const [row] = await world.rows<{ late: Date }>(
+    `select date_trunc('day', now(), 'UTC') + interval '23 h 30 min' as late`,
+  )
+  const late = row!.late
+  const client = await world.admin.connect()
+  const accept = async (key: string): Promise<string | null> =>
+    (
+      await client.query(
+        `select carillon.accept_intent($1, $2, 'a.b', 1::smallint, null, $3, null, null, null, 'sql', null, null, '{}') as id`,
+        [late, world.tenant, key],
+      )
+    ).rows[0].id
+  const claims = (key: string) =>
+    world.rows(
+      `select bucket - ($2::timestamptz at time zone 'UTC')::date as day, intent_id from carillon.idempotency_keys where key = $1 order by bucket`,
+      [key, late],
+    )
+  try {
+    await client.query(`set carillon.tenant_id = '${world.tenant}'`)
+    const both = await accept('both')
+    assert.deepEqual(await claims('both'), [
+      { day: 0, intent_id: both },
+      { day: 1, intent_id: both },
+    ])
+    assert.equal(await accept('both'), both)
+
+    const other = world.ids.intentId()
+    await client.query(
+      `insert into carillon.idempotency_keys select tenant_id, 'beyond', bucket, payload_hash, $1, created_at
+       from carillon.idempotency_keys where key = 'both' and bucket = ($2::timestamptz at time zone 'UTC')::date + 1`,
+      [other, late],
+    )
+    assert.equal(await accept('beyond'), other)
+    assert.deepEqual(await claims('beyond'), [{ day: 1, intent_id: other }])
+    assert.equal(await intents('beyond'), 0)
+  } finally {
+    await client.query('reset carillon.tenant_id')
+    client.release()
+  }
+})
+
+test('what few calls have is taken as it should be', async () => {
+  const recipient = { type: 'Role', id: 'ops', name: 'n'.repeat(1500), locale: 'pt-BR', timezone: 'Europe/Lisbon' }
+  await as(await login('carillon_caller', [world.tenant]), (client) =>
+    client.query(
+      `select carillon.notify(type => 'rare', recipient => $1, template => 't', channels => '{EMAIL,Sms}', fallback_channels => '{Voice}',
+         category => 'c', event_id => 'e', correlation_id => 'x', expires_at => now() + interval '1 day')`,
+      [recipient],
+    ),
+  )
+  const [row] = await world.rows(
+    `select category, event_id, correlation_id, payload from carillon.intents where type = 'rare'`,
+  )
+  assert.deepEqual(row, {
+    category: 'c',
+    event_id: 'e',
+    correlation_id: 'x',
+    payload: {
+      recipients: [{ ...recipient, type: 'role' }],
+      template: 't',
+      channels: ['email', 'sms'],
+      fallbackChannels: ['voice'],
+      data: {},
+      metadata: {},
+    },
+  })
+})
+
 test('a caller can call carillon.notify and nothing else', async () => {
   await as(await login('carillon_caller', [world.tenant]), async (client) => {
     const forbidden = [
@@ -74,6 +223,7 @@ test('a caller can call carillon.notify and nothing else', async () => {
       `select carillon.ensure_partitions('intents', now(), 1)`,
       `select carillon.drop_partition('intents', current_date, now())`,
       'select carillon.current_tenants()',
+      `select carillon.accept_intent(now(), '${world.tenant}', 'a', 1::smallint, null, null, null, null, null, 'sql', null, null, '{}')`,
       'select carillon.new_id(now())',
       'create table carillon.mine ()',
       'set role carillon_worker',
@@ -136,6 +286,19 @@ const faults: [string, Record<string, string>, string][] = [
     'recipient',
   ],
   ['a recipient with an unknown time zone', { recipient: `'{"id": "a", "timezone": "Mars/Base"}'` }, 'recipient'],
+  [
+    'a recipient with a name of 3000 characters',
+    { recipient: `jsonb_build_object('id', 'a', 'name', repeat('x', 3000))` },
+    'recipient',
+  ],
+  ['a recipient with a list for a name', { recipient: `'{"id": "a", "name": ["x"]}'` }, 'recipient'],
+  ['a recipient of an unknown kind', { recipient: `'{"id": "a", "type": "TEAM"}'` }, 'recipient'],
+  ['a recipient with a webhook that is no URL', { recipient: `'{"webhookUrl": "ftp://x"}'` }, 'recipient'],
+  ['a type of 201 characters', { type: `repeat('t', 201)` }, 'type'],
+  ['a category of 201 characters', { category: `repeat('c', 201)` }, 'category'],
+  ['an empty event id', { event_id: `''` }, 'event_id'],
+  ['an empty correlation id', { correlation_id: `''` }, 'correlation_id'],
+  ['a fallback in two dimensions', { fallback_channels: `array[array['email'], array['sms']]` }, 'fallback_channels'],
   ['a role without a name', { recipient: `'{"type": "ROLE"}'` }, 'recipient'],
   ['no content', { body: 'null' }, 'template'],
   ['a template and content', { template: `'t'` }, 'template'],
