@@ -160,7 +160,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       serving.push((graceMs) => server.close(graceMs))
       parts.url = (await server.listen()).url
     }
-    void releaseStartupMemory()
+    releaseStartupMemory(logger)
     return {
       url: parts.url,
       accept: parts.accept,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Admin, CompressionTypes, Kafka, type LogEntry, logLevel, type Producer } from 'kafkajs'
 import type { Logger } from 'pino'
 import { OperationalError } from './errors.ts'
+import { partitionOf } from './kafka-partition.ts'
 import { type Compression, installRecordEncoder } from './kafkajs-records.ts'
 import { tameRequestQueue } from './kafkajs-request-queue.ts'
 
@@ -20,6 +21,28 @@ export interface KafkaOptions {
   /** SASL PLAIN. */
   sasl?: { username: string; password: string }
   logger: Pick<Logger, 'debug'>
+}
+
+/** The settings of the environment that say which brokers, and how. */
+interface KafkaSettings {
+  KAFKA_BROKERS: readonly string[]
+  KAFKA_CLIENT_ID: string
+  KAFKA_COMPRESSION: Compression
+  KAFKA_SSL: boolean
+  KAFKA_SASL_USERNAME?: string
+  KAFKA_SASL_PASSWORD?: string
+}
+
+export function kafkaOptions(settings: KafkaSettings): Omit<KafkaOptions, 'logger'> {
+  return {
+    brokers: settings.KAFKA_BROKERS,
+    clientId: settings.KAFKA_CLIENT_ID,
+    compression: settings.KAFKA_COMPRESSION,
+    ssl: settings.KAFKA_SSL,
+    sasl: settings.KAFKA_SASL_USERNAME
+      ? { username: settings.KAFKA_SASL_USERNAME, password: settings.KAFKA_SASL_PASSWORD ?? '' }
+      : undefined,
+  }
 }
 
 /** A topic that is there with fewer partitions than we would have made. It works; it spreads less. */
@@ -232,26 +255,6 @@ function sizeOf({ key, value, headers }: KafkaMessage): number {
   let bytes = 32 + key.length + Buffer.byteLength(value)
   for (const name in headers) bytes += 6 + name.length + Buffer.byteLength(headers[name]!)
   return bytes
-}
-
-/** The partition that Kafka's own clients give a key: murmur2, positive, modulo the count. */
-export function partitionOf(key: Buffer, count: number): number {
-  const m = 0x5bd1e995
-  const { length } = key
-  const whole = length & ~3
-  let h = 0x9747b28c ^ length
-  for (let at = 0; at < whole; at += 4) {
-    let k = Math.imul(key.readInt32LE(at), m)
-    k = Math.imul(k ^ (k >>> 24), m)
-    h = Math.imul(h, m) ^ k
-  }
-  const rest = length - whole
-  if (rest === 3) h ^= key[whole + 2]! << 16
-  if (rest >= 2) h ^= key[whole + 1]! << 8
-  if (rest >= 1) h = Math.imul(h ^ key[whole]!, m)
-  h = Math.imul(h ^ (h >>> 13), m)
-  h ^= h >>> 15
-  return (h & 0x7fffffff) % count
 }
 
 function operational(error: unknown, what: string): OperationalError {

@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks'
-import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
@@ -240,9 +239,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       while (!reserve(queue, tenant, size)) {
         const leftMs = untilMs - performance.now()
         if (leftMs <= 0 || stopped || (!isDirect(entry, tenant) && !isFast(entry, size))) return false
-        const enough = new AbortController()
-        await Promise.race([entry.line.freed(), delay(leftMs, undefined, { signal: enough.signal }).catch(() => {})])
-        enough.abort()
+        await entry.line.freed(leftMs)
       }
       return true
     },

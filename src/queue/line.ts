@@ -43,8 +43,8 @@ export interface Line {
   openUp(): void
   /** Ids that ended within the last second or so. */
   perSecond(): number
-  /** Resolves when some room has become free again. */
-  freed(): Promise<void>
+  /** Resolves when some room has become free again, or after so many milliseconds. */
+  freed(withinMs: number): Promise<void>
   /** Resolves when no room is taken any more. */
   emptied(): Promise<void>
 }
@@ -215,7 +215,14 @@ export function createLine(
       count(0)
       return rate
     },
-    freed: () => new Promise((resolve) => void whenFreed.push(resolve)),
+    freed: (withinMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, withinMs)
+        whenFreed.push(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      }),
     emptied: () => new Promise((resolve) => (tenants.size === 0 ? resolve() : void whenEmpty.push(resolve))),
   }
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../platform/clock.ts'
-import { createKafkaPublisher } from '../platform/kafka.ts'
+import { createKafkaPublisher, kafkaOptions } from '../platform/kafka.ts'
 import { createLeaderLock } from '../platform/leader-lock.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Wake } from '../platform/wake.ts'
@@ -23,18 +23,7 @@ export interface RelayRoleDeps {
 export function startRelayRole(on: RelayRoleDeps): Relay {
   const { config, logger } = on
   const publisher =
-    config.KAFKA_BROKERS.length === 0
-      ? undefined
-      : createKafkaPublisher({
-          brokers: config.KAFKA_BROKERS,
-          clientId: config.KAFKA_CLIENT_ID,
-          ssl: config.KAFKA_SSL,
-          compression: config.KAFKA_COMPRESSION,
-          sasl: config.KAFKA_SASL_USERNAME
-            ? { username: config.KAFKA_SASL_USERNAME, password: config.KAFKA_SASL_PASSWORD ?? '' }
-            : undefined,
-          logger,
-        })
+    config.KAFKA_BROKERS.length === 0 ? undefined : createKafkaPublisher({ ...kafkaOptions(config), logger })
   return startRelay({
     pool: on.pool,
     publisher,

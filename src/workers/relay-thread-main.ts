@@ -20,7 +20,7 @@ const pool = openPool({
   onError: (error) => logger.error({ err: error }, 'a database connection failed'),
 })
 
-void releaseStartupMemory()
+releaseStartupMemory(logger)
 const relay = startRelayRole({
   config,
   pool,

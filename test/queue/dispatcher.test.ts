@@ -23,7 +23,7 @@ after(async () => {
   await boss.stop({ graceful: false })
 })
 
-function dispatch(work: (job: ChunkJob) => Promise<void>, maxSize = 10): Dispatcher {
+function dispatch(work: (job: ChunkJob, isOurs: () => boolean) => Promise<void>, maxSize = 10): Dispatcher {
   const dispatcher = startDispatcher({
     boss,
     pool: world.worker,
@@ -43,7 +43,7 @@ function dispatch(work: (job: ChunkJob) => Promise<void>, maxSize = 10): Dispatc
             priority: 0,
             jobs: [job],
             size: job.data.ids.length,
-            work: () => work(job),
+            work: (isOurs) => work(job, isOurs),
           })),
       },
     ],
@@ -122,4 +122,25 @@ test('a stop waits for what is under way and hands back what has not begun', asy
       .sort(),
     ['completed', 'retry', 'retry'],
   )
+})
+
+test('jobs that a heartbeat no longer finds are not begun, and what is begun hears of it', async () => {
+  await world.admin.query('delete from pgboss.job where name = $1', [queue])
+  const begun: string[] = []
+  let isOurs = () => true
+  const held = Promise.withResolvers<void>()
+  await put('held', 'waiting')
+  const dispatcher = dispatch(async ({ data }, still) => {
+    begun.push(data.ids[0]!)
+    isOurs = still
+    await held.promise
+  }, 1)
+  await eventually(() => assert.equal(begun.length, 1))
+  assert.equal(isOurs(), true)
+  // What supervision and the next fetch do with jobs whose heartbeat has lapsed.
+  await world.admin.query(`update pgboss.job set retry_count = retry_count + 1 where name = $1`, [queue])
+  await eventually(() => assert.equal(isOurs(), false), { timeoutMs: 10_000 })
+  held.resolve()
+  await dispatcher.stop()
+  assert.equal(begun.length, 1)
 })

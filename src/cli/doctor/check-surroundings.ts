@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { pino } from 'pino'
 import { verifySmtp } from '../../channels/email/verify-smtp.ts'
 import type { Config } from '../../config/config.ts'
-import { createKafkaPublisher } from '../../platform/kafka.ts'
+import { createKafkaPublisher, kafkaOptions } from '../../platform/kafka.ts'
 import { codeOf } from '../exit-codes.ts'
 import type { Check } from './check.ts'
 
@@ -34,16 +34,7 @@ export async function checkKafka(config: Config): Promise<Check> {
   if (config.KAFKA_BROKERS.length === 0) {
     return { name, verdict: 'off', detail: 'no KAFKA_BROKERS: the relay is off, and events wait' }
   }
-  const publisher = createKafkaPublisher({
-    brokers: config.KAFKA_BROKERS,
-    clientId: config.KAFKA_CLIENT_ID,
-    ssl: config.KAFKA_SSL,
-    compression: config.KAFKA_COMPRESSION,
-    sasl: config.KAFKA_SASL_USERNAME
-      ? { username: config.KAFKA_SASL_USERNAME, password: config.KAFKA_SASL_PASSWORD ?? '' }
-      : undefined,
-    logger: pino({ level: 'silent' }),
-  })
+  const publisher = createKafkaPublisher({ ...kafkaOptions(config), logger: pino({ level: 'silent' }) })
   const brokers = config.KAFKA_BROKERS.join(', ')
   try {
     await publisher.connect()
