@@ -17,13 +17,37 @@ create table carillon.api_keys (
   constraint scopes_known CHECK ((scopes <@ ARRAY['send'::text, 'read'::text, 'manage'::text])),
   constraint secret_hash_is_sha256 CHECK ((octet_length(secret_hash) = 32))
 ) partition by HASH (tenant_id);
-create table carillon.audit_log (
+create table carillon.asked (
+  tenant_id uuid not null,
+  id uuid not null,
+  xid xid8 not null default pg_current_xact_id(),
+  priority smallint not null,
+  start_after timestamp with time zone,
+  constraint asked_pkey PRIMARY KEY (priority, xid, tenant_id, id)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=10000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=10000000);
+create table carillon.audit_batches (
   tenant_id uuid not null,
   id uuid not null,
   at timestamp with time zone not null,
-  line json not null,
-  constraint audit_log_pkey PRIMARY KEY (tenant_id, id)
+  size integer not null,
+  first_id uuid not null,
+  last_id uuid not null,
+  lines json not null,
+  constraint audit_batches_pkey PRIMARY KEY (tenant_id, id),
+  constraint ids_in_order CHECK ((first_id <= last_id)),
+  constraint size_positive CHECK ((size > 0))
 ) partition by RANGE (id);
+create table carillon.bridge_offsets (
+  cluster_id text not null,
+  group_id text not null,
+  topic text not null,
+  partition integer not null,
+  next_offset bigint not null,
+  resets integer not null default 0,
+  updated_at timestamp with time zone not null,
+  constraint bridge_offsets_pkey PRIMARY KEY (cluster_id, group_id, topic, partition),
+  constraint next_offset_not_negative CHECK ((next_offset >= 0))
+) with (fillfactor=50);
 create table carillon.contact_points (
   tenant_id uuid not null,
   recipient_id text not null,
@@ -67,6 +91,7 @@ create table carillon.deliveries (
   delivered_at timestamp with time zone,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  in_intents_job boolean,
   constraint deliveries_pkey PRIMARY KEY (tenant_id, id),
   constraint held_iff_fallback CHECK (((state <> 'held'::carillon.delivery_state) OR (fallback_rank > 0))),
   constraint next_attempt_at_iff_retrying CHECK (((state = 'retrying'::carillon.delivery_state) = (next_attempt_at IS NOT NULL))),
@@ -155,7 +180,7 @@ create table carillon.intents (
   constraint kind_known CHECK ((kind = ANY (ARRAY['direct'::text, 'event'::text]))),
   constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text]))),
   constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
-  constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text])))
+  constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text, 'kafka'::text]))) NOT VALID
 ) partition by RANGE (id);
 create table carillon.notifications (
   tenant_id uuid not null,
@@ -183,6 +208,28 @@ create table carillon.notifications (
   constraint outcome_only_without_deliveries CHECK ((outcome = ANY (ARRAY['sent'::carillon.delivery_state, 'failed'::carillon.delivery_state, 'cancelled'::carillon.delivery_state, 'suppressed'::carillon.delivery_state, 'expired'::carillon.delivery_state]))),
   constraint recipient_type_known CHECK ((recipient_type = ANY (ARRAY['user'::text, 'role'::text, 'group'::text, 'system'::text])))
 ) partition by RANGE (id);
+create table carillon.parked_messages (
+  id uuid not null,
+  cluster_id text not null,
+  group_id text not null,
+  topic text not null,
+  partition integer not null,
+  "offset" bigint not null,
+  resets integer not null,
+  message_at timestamp with time zone,
+  key bytea,
+  headers jsonb not null,
+  value bytea,
+  reason text not null,
+  detail text not null,
+  parked_at timestamp with time zone not null,
+  replayed_at timestamp with time zone,
+  intent_id uuid,
+  constraint parked_once UNIQUE (cluster_id, group_id, topic, partition, resets, "offset"),
+  constraint parked_messages_pkey PRIMARY KEY (id),
+  constraint intent_iff_replayed CHECK (((intent_id IS NULL) = (replayed_at IS NULL))),
+  constraint reason_known CHECK ((reason = ANY (ARRAY['undecodable'::text, 'unknown_schema'::text, 'invalid'::text, 'unknown_tenant'::text, 'too_large'::text, 'conflict'::text, 'refused'::text])))
+);
 create table carillon.partitioned_tables (
   name text not null,
   bound text not null,
@@ -224,6 +271,18 @@ create table carillon.status_log (
   constraint size_positive CHECK ((size > 0)),
   constraint subjects_in_order CHECK ((first_subject <= last_subject))
 ) partition by RANGE (id);
+create table carillon.subject_keys (
+  tenant_id uuid not null,
+  recipient_id text not null,
+  key_id uuid,
+  wrapped_key bytea,
+  wrapped_by text,
+  created_at timestamp with time zone not null,
+  erased_at timestamp with time zone,
+  constraint subject_keys_pkey PRIMARY KEY (tenant_id, recipient_id),
+  constraint erased_if_no_key CHECK (((key_id IS NOT NULL) OR (erased_at IS NOT NULL))),
+  constraint key_whole_or_erased CHECK ((num_nulls(key_id, wrapped_key, wrapped_by) = ANY (ARRAY[0, 3])))
+) partition by HASH (tenant_id);
 create table carillon.templates (
   tenant_id uuid not null,
   id uuid not null,
@@ -256,10 +315,19 @@ create table carillon.webhook_endpoints (
   disabled_at timestamp with time zone,
   disabled_reason text,
   created_at timestamp with time zone not null,
+  description text,
+  event_types text[],
+  since pg_snapshot,
+  last_success_at timestamp with time zone,
+  last_failure_at timestamp with time zone,
+  last_failure text,
+  failing_since timestamp with time zone,
   constraint webhook_endpoints_url UNIQUE (tenant_id, url),
   constraint webhook_endpoints_pkey PRIMARY KEY (tenant_id, id),
   constraint disabled_reason_iff_disabled CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
-  constraint one_or_two_secrets CHECK (((cardinality(secrets) >= 1) AND (cardinality(secrets) <= 2)))
+  constraint event_types_not_empty CHECK ((cardinality(event_types) > 0)),
+  constraint one_or_two_secrets CHECK (((cardinality(secrets) >= 1) AND (cardinality(secrets) <= 2))),
+  constraint since_iff_event_types CHECK (((since IS NULL) = (event_types IS NULL)))
 ) partition by HASH (tenant_id);
 
 -- hash partitions
@@ -267,22 +335,31 @@ create table carillon.webhook_endpoints (
 -- carillon.contact_points: 4 hash partitions
 -- carillon.inbox_counters: 4 hash partitions with (fillfactor=50)
 -- carillon.recipients: 4 hash partitions
+-- carillon.subject_keys: 4 hash partitions
 -- carillon.templates: 4 hash partitions
 -- carillon.webhook_endpoints: 4 hash partitions
 
 -- indexes
+CREATE INDEX audit_batches_ids ON ONLY carillon.audit_batches USING brin (first_id, last_id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX dead_letters_open ON carillon.dead_letters USING btree (tenant_id, created_at) WHERE (state = 'open'::text);
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
+CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_at, id);
+CREATE INDEX parked_messages_open ON carillon.parked_messages USING btree (topic, reason) WHERE (replayed_at IS NULL);
 CREATE INDEX recipients_groups ON ONLY carillon.recipients USING gin (groups);
 CREATE INDEX recipients_roles ON ONLY carillon.recipients USING gin (roles);
 CREATE INDEX status_log_feed ON ONLY carillon.status_log USING btree (xid, id);
 CREATE INDEX status_log_subjects ON ONLY carillon.status_log USING brin (first_subject, last_subject) WITH (pages_per_range='16', autosummarize='on');
+CREATE INDEX subject_keys_key ON ONLY carillon.subject_keys USING btree (tenant_id, key_id);
+CREATE INDEX webhook_endpoints_subscribed ON ONLY carillon.webhook_endpoints USING btree (tenant_id) WHERE ((event_types IS NOT NULL) AND (disabled_at IS NULL));
 
 -- row level security
 create policy every_tenant on carillon.api_keys for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.api_keys for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
-create policy every_tenant on carillon.audit_log for all to carillon_worker using (true) with check (true);
-create policy tenant_only on carillon.audit_log for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.asked for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.asked for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.audit_batches for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.audit_batches for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy operators_only on carillon.bridge_offsets for all to carillon_worker using (true) with check (true);
 create policy every_tenant on carillon.contact_points for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.contact_points for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.dead_letters for all to carillon_worker using (true) with check (true);
@@ -301,12 +378,14 @@ create policy every_tenant on carillon.intents for all to carillon_worker using 
 create policy tenant_only on carillon.intents for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.notifications for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.notifications for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy operators_only on carillon.parked_messages for all to carillon_worker using (true) with check (true);
 create policy every_tenant on carillon.recipients for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.recipients for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.role_bindings for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.role_bindings for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.status_log for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.status_log for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.subject_keys for all to carillon_worker using (true) with check (true);
 create policy every_tenant on carillon.templates for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.templates for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.tenants for all to carillon_worker using (true) with check (true);
@@ -315,6 +394,13 @@ create policy every_tenant on carillon.webhook_endpoints for all to carillon_wor
 create policy tenant_only on carillon.webhook_endpoints for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 
 -- views
+create view carillon.audit_log with (security_invoker=true) as
+ SELECT b.tenant_id,
+    ((l.line ->> 'notification_id'::text))::uuid AS id,
+    b.at,
+    l.line
+   FROM (carillon.audit_batches b
+     CROSS JOIN LATERAL json_array_elements(b.lines) l(line));
 create view carillon.delivery_facts with (security_invoker=true) as
  SELECT tenant_id,
     id,
@@ -436,9 +522,11 @@ create view carillon.status_events with (security_invoker=true) as
 create function carillon.accept_intent(p_now timestamp with time zone, p_tenant uuid, p_type text, p_priority smallint, p_category text, p_key text, p_event_id text, p_correlation_id text, p_traceparent text, p_source text, p_scheduled_at timestamp with time zone, p_expires_at timestamp with time zone, p_payload jsonb) returns uuid -- volatile
 create function carillon.accept_intents(p_now timestamp with time zone, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[], p_priorities smallint[], p_categories text[], p_keys text[], p_event_ids text[], p_correlation_ids text[], p_traceparents text[], p_sources text[], p_scheduled_at timestamp with time zone[], p_expires_at timestamp with time zone[], p_recipients integer[], p_jobs uuid[], p_payloads jsonb, p_events json) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
 create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
+create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
 create function carillon.channel_names() returns text[] -- immutable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
+create function carillon.end_day(p_table text, p_now timestamp with time zone) returns SETOF text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
 create function carillon.ensure_partitions(p_table text, p_now timestamp with time zone, p_days_ahead integer) returns SETOF text -- volatile security definer
 create function carillon.event_id(batch uuid, place bigint) returns uuid -- immutable
@@ -447,7 +535,9 @@ create function carillon.first_id_at(at timestamp with time zone) returns uuid -
 create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
 create function carillon.intent_id_of(id uuid) returns uuid -- immutable
 create function carillon.intents_queue(p_priority smallint) returns text -- immutable
+create function carillon.is_asked(p_lane text, p_seen pg_snapshot) returns boolean -- stable
 create function carillon.is_time_zone(p_name text) returns boolean -- stable
+create function carillon.is_vacuumed_late(p_table text) returns boolean -- immutable
 create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
 create function carillon.last_id_of(id uuid) returns uuid -- immutable
 create function carillon.new_id(at timestamp with time zone) returns uuid -- volatile
@@ -457,15 +547,24 @@ create function carillon.next_key_bucket(p_now timestamp with time zone) returns
 create function carillon.notification_id(intent_id uuid, ordinal integer) returns uuid -- immutable
 create function carillon.notification_id_of(id uuid) returns uuid -- immutable
 create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns uuid -- volatile security definer
+create function carillon.oldest_asked() returns timestamp with time zone -- stable security definer
 create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
 create function carillon.payload_hash(kind text, type text, priority smallint, category text, event_id text, scheduled_at timestamp with time zone, expires_at timestamp with time zone, payload jsonb) returns bytea -- stable
+create function carillon.priorities_of(p_lane text) returns smallint[] -- immutable
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
+create function carillon.session_tenants() returns uuid[] -- stable
+create function carillon.take_asked(p_lane text, p_seen pg_snapshot, p_now timestamp with time zone, p_max integer, p_chunk integer, p_room integer, p_full uuid[]) returns TABLE(claimed json, others_due boolean, seen text) -- volatile
 
 -- grants on tables and views
 grant insert, select, update on carillon.api_keys to carillon_api;
 grant delete, insert, select, update on carillon.api_keys to carillon_worker;
+grant select on carillon.asked to carillon_api;
+grant delete, insert, select on carillon.asked to carillon_worker;
+grant select on carillon.audit_batches to carillon_api;
+grant delete, insert, select, update on carillon.audit_batches to carillon_worker;
 grant select on carillon.audit_log to carillon_api;
-grant delete, insert, select, update on carillon.audit_log to carillon_worker;
+grant select on carillon.audit_log to carillon_worker;
+grant delete, insert, select, update on carillon.bridge_offsets to carillon_worker;
 grant delete, insert, select, update on carillon.contact_points to carillon_api;
 grant delete, insert, select, update on carillon.contact_points to carillon_worker;
 grant select on carillon.dead_letters to carillon_analyst;
@@ -498,6 +597,7 @@ grant select on carillon.notification_facts to carillon_analyst;
 grant select on carillon.notification_facts to carillon_api;
 grant insert, select on carillon.notifications to carillon_api;
 grant delete, insert, select, update on carillon.notifications to carillon_worker;
+grant delete, insert, select, update on carillon.parked_messages to carillon_worker;
 grant select on carillon.partitioned_tables to carillon_api;
 grant select on carillon.partitioned_tables to carillon_worker;
 grant select on carillon.partitions to carillon_api;
@@ -511,6 +611,7 @@ grant select on carillon.status_events to carillon_worker;
 grant select on carillon.status_log to carillon_analyst;
 grant insert, select on carillon.status_log to carillon_api;
 grant delete, insert, select, update on carillon.status_log to carillon_worker;
+grant delete, insert, select, update on carillon.subject_keys to carillon_worker;
 grant insert, select, update on carillon.templates to carillon_api;
 grant delete, insert, select, update on carillon.templates to carillon_worker;
 grant select on carillon.tenants to carillon_analyst;
@@ -533,8 +634,10 @@ grant select (created_at, description, enabled, id, name, tags, tenant_id, updat
 -- grants on functions
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
+grant execute on function carillon.audit_of to carillon_api, carillon_worker;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.drop_partition to carillon_worker;
+grant execute on function carillon.end_day to carillon_worker;
 grant execute on function carillon.enqueue to carillon_worker;
 grant execute on function carillon.ensure_partitions to carillon_worker;
 grant execute on function carillon.event_id to carillon_analyst, carillon_api, carillon_worker;
@@ -542,6 +645,8 @@ grant execute on function carillon.events_of to carillon_analyst, carillon_api, 
 grant execute on function carillon.first_id_at to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.id_time to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intent_id_of to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.intents_queue to carillon_worker;
+grant execute on function carillon.is_asked to carillon_worker;
 grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.new_id to carillon_api, carillon_worker;
 grant execute on function carillon.new_intent_id to carillon_api, carillon_worker;
@@ -549,4 +654,7 @@ grant execute on function carillon.new_job to carillon_worker;
 grant execute on function carillon.notification_id to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notification_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notify to carillon_api, carillon_caller;
+grant execute on function carillon.oldest_asked to carillon_api, carillon_worker;
+grant execute on function carillon.priorities_of to carillon_worker;
 grant execute on function carillon.replay_dead_letters to carillon_api, carillon_worker;
+grant execute on function carillon.take_asked to carillon_worker;

@@ -22,11 +22,14 @@ import { createWake, statusEventsTopic, type Wake } from './platform/wake.ts'
 import { createBoss } from './queue/boss.ts'
 import { maintenanceQueue, workQueues } from './queue/queues.ts'
 import { checkReadiness } from './store/readiness.ts'
-import type { Relay, RelayMetrics } from './workers/relay.ts'
-import { startRelayThread } from './workers/relay-thread.ts'
+import type { Bridge } from './workers/bridge.ts'
+import { startBridgeHere, startRelayHere } from './workers/kafka-roles.ts'
+import type { Relay } from './workers/relay.ts'
+import { subscriptionsTopic } from './workers/status-webhooks.ts'
+import { startStatusWebhooksRole } from './workers/status-webhooks-role.ts'
 import { startWorkers, type Workers } from './workers/workers.ts'
 
-export const roles = ['all', 'api', 'worker', 'relay'] as const
+export const roles = ['all', 'api', 'worker', 'relay', 'bridge'] as const
 export type AppRole = (typeof roles)[number]
 
 export interface AppOptions {
@@ -45,6 +48,7 @@ export interface App {
   accept?: Coalescer
   metrics: Metrics
   relayState(): ReturnType<Relay['state']> | 'off'
+  bridgeState(): ReturnType<Bridge['state']>
   /** Takes nothing new, finishes or hands back what is under way within the configured patience, closes everything. */
   stop(): Promise<void>
 }
@@ -60,6 +64,8 @@ const patience = {
 
 /** Of a worker's connections those that serve the queue, the relay and the daily duties. */
 const queuePool = 4
+/** Beside them: one to read the log ahead and one to write, opened while somebody is subscribed to status events. */
+const statusWebhooksPool = 2
 
 /** Puts the parts of one process together and starts them: the only place that knows them all. */
 export async function startApp(options: AppOptions): Promise<App> {
@@ -73,7 +79,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   const closing: (() => Promise<void>)[] = []
   const onError = (error: Error) => logger.error({ err: error }, 'a database connection failed')
   const pool = (as: Role, max: number, flow = false) => {
-    const opened = openPool({ databaseUrl, role: as, max, flow, ...patience[as], applicationName: as, onError })
+    return closed(openPool({ databaseUrl, role: as, max, flow, ...patience[as], applicationName: as, onError }))
+  }
+  const closed = (opened: pg.Pool) => {
     closing.push(() => opened.end())
     return opened
   }
@@ -87,28 +95,20 @@ export async function startApp(options: AppOptions): Promise<App> {
   try {
     const wake = createWake({ databaseUrl, logger })
     closing.push(() => wake.close())
-    const parts: { api?: ApiServer; workers?: Workers; relay?: Relay; accept?: Coalescer; url?: string } = {}
+    const parts: { workers?: Workers; relay?: Relay; bridge?: Bridge; accept?: Coalescer; url?: string } = {}
 
-    const workerPool = has('worker') || has('relay') ? pool('carillon_worker', queuePool) : undefined
+    const workerPool = has('worker') || has('relay') || has('bridge') ? pool('carillon_worker', queuePool) : undefined
+    const alone = role !== 'all'
+    const kafkaRole = { config, databaseUrl, clock, logger, metrics, wake, alone, onPool: closed }
     if (has('relay') && workerPool) {
-      const relayMetrics: RelayMetrics = {
-        published: (events) => metrics.relayedEvents.inc(events),
-        failed: (reason) => metrics.relayFailures.inc({ reason }),
-      }
-      const ownThread = role === 'all' && config.KAFKA_BROKERS.length > 0
-      const relay = ownThread
-        ? startRelayThread({ data: { config, databaseUrl }, metrics: relayMetrics, wake, logger })
-        : (await import('./workers/relay-role.ts')).startRelayRole({
-            config,
-            pool: workerPool,
-            databaseUrl,
-            clock,
-            logger,
-            metrics: relayMetrics,
-            wake,
-          })
+      const relay = await startRelayHere({ ...kafkaRole, pool: workerPool })
       parts.relay = relay
       serving.push(() => relay.stop())
+    }
+    const bridge = has('bridge') ? await startBridgeHere(kafkaRole) : undefined
+    if (bridge) {
+      parts.bridge = bridge
+      serving.push(() => bridge.stop())
     }
     if (has('worker') && workerPool) {
       const workers = await startWorkerRole({
@@ -125,6 +125,18 @@ export async function startApp(options: AppOptions): Promise<App> {
       parts.workers = workers
       serving.push(workers.stop)
       quiescing.push(workers.quiesce)
+      const statusWebhooks = startStatusWebhooksRole({
+        config,
+        pool: pool('carillon_worker', statusWebhooksPool),
+        databaseUrl,
+        clock,
+        ids,
+        logger,
+        metrics,
+        wake,
+        planner: workers,
+      })
+      serving.push(() => statusWebhooks.stop())
     }
     if (has('api')) {
       const apiPool = pool('carillon_api', config.DATABASE_POOL_API)
@@ -166,6 +178,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       accept: parts.accept,
       metrics,
       relayState: () => parts.relay?.state() ?? 'off',
+      bridgeState: () => parts.bridge?.state() ?? 'off',
       stop: stopAll,
     }
   } catch (error) {
@@ -265,6 +278,7 @@ function createApiRole(on: Shared & { statePool: pg.Pool; workers?: Workers }): 
     metrics: metrics.registry,
     readiness: () => checkReadiness(pool),
     mailbox: capture && createCaptureMailbox({ ...capture, clock }),
+    onSubscribed: () => wake.ring(subscriptionsTopic),
   })
   return { server, accept, feed }
 }

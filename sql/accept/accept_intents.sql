@@ -1,6 +1,6 @@
 -- Accept a batch of intents in one round trip and one commit: $1 tenant ids with commas, $2 now, $3 key lifetime, $4 whether this
 -- process plans them itself, $5 … $19 the columns, $20 payloads, $21 events. See sql/api/20_accept_intents.sql.
--- Called by: pipeline/accept/accept-intents.ts, outside any transaction: the statement is its own.
+-- Called by: pipeline/accept/accept-intents.ts, by itself or in a transaction of the caller (the bridge).
 -- Guard:     set_config is local to the statement's transaction; carillon.accept_intents refuses rows of other tenants.
 select a.ord, a.status, a.intent_id
 from (select set_config('carillon.tenant_id', $1::text, true)) as acting

@@ -25,11 +25,10 @@ declare
                                            where t.name = 'idempotency_keys'));
   oldest date := carillon.key_bucket(p_now - key_ttl);
   buckets date[] := array(select distinct b from unnest(array[today, carillon.next_key_bucket(p_now)]) b);
-  tenants uuid[] := carillon.current_tenants();
+  tenants uuid[] := carillon.session_tenants();
   ords int[];
   statuses text[];
   intent_ids uuid[];
-  planning json;
 begin
   if not p_tenants <@ tenants then
     raise exception 'the batch holds intents of a tenant that this session may not act for' using errcode = 'insufficient_privilege';
@@ -83,24 +82,25 @@ begin
     from batches b
     join (select f.tenant_id, count(*)::int as size, array_agg(f.id order by f.id) as ids from fresh f group by f.tenant_id) s
       on s.tenant_id = b.tenant_id
-  ), chunks as (
-    select json_agg(json_build_object('id', c.job, 'queue', carillon.intents_queue(c.priority),
-             'data', json_build_object('tenant_id', c.tenant_id, 'ids', c.ids, 'priority', c.priority), 'priority', c.priority,
-             'start_after', c.scheduled_at, 'claimed', p_claimed and coalesce(c.scheduled_at <= p_now, true))) as jobs
+  ), queued as (
+    insert into pgboss.job (id, name, group_id, data, priority, start_after, keep_until, retry_limit, retry_delay, retry_backoff,
+                            retry_delay_max, expire_seconds, deletion_seconds, policy, dead_letter, heartbeat_seconds,
+                            state, started_on, heartbeat_on)
+    select b.*
     from (select f.job, f.tenant_id, f.priority, f.scheduled_at, array_agg(f.id order by f.ord) as ids
           from fresh f group by f.job, f.tenant_id, f.priority, f.scheduled_at) c
+    cross join lateral carillon.new_job(c.job, carillon.intents_queue(c.priority),
+      jsonb_build_object('tenant_id', c.tenant_id, 'ids', c.ids, 'priority', c.priority), c.priority, c.scheduled_at,
+      p_claimed and coalesce(c.scheduled_at <= p_now, true)) b
   )
-  select array_agg(a.ord), array_agg(a.status), array_agg(a.intent_id), (select c.jobs from chunks c)
-    into ords, statuses, intent_ids, planning
+  select array_agg(a.ord), array_agg(a.status), array_agg(a.intent_id)
+    into ords, statuses, intent_ids
   from (
     select f.ord::int, 'accepted' as status, f.id as intent_id from fresh f
     union all
     select s.ord::int, case when s.same then 'duplicate' else 'conflict' end, s.intent_id from seen s
   ) a;
 
-  if planning is not null then
-    perform carillon.enqueue(planning);
-  end if;
   return query select * from unnest(ords, statuses, intent_ids);
 
   if coalesce(cardinality(ords), 0) < cardinality(p_ids) then

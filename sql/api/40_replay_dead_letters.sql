@@ -33,9 +33,13 @@ begin
              json_build_object('tenant_id', p_tenant, 'ids', json_agg(x.id)) as data, x.priority
       from waiting x group by x.channel, x.priority
     ) c),
-    json_agg(json_build_object('subject_id', w.id, 'type', 'notification.replayed', 'data', json_build_object('channel', w.channel, 'by', p_by)))
+    json_agg(json_strip_nulls(json_build_object('subject_id', w.id, 'type', 'notification.replayed', 'data', json_build_object(
+      'recipient_id', n.recipient_id, 'type', n.type, 'category', n.category, 'channel', w.channel, 'by', p_by,
+      'idempotency_key', i.idempotency_key, 'correlation_id', n.correlation_id, 'traceparent', n.traceparent))))
   into replayed, jobs, told
-  from waiting w;
+  from waiting w
+  left join carillon.notifications n on n.tenant_id = p_tenant and n.id = carillon.notification_id_of(w.id)
+  left join carillon.intents i on i.tenant_id = p_tenant and i.id = carillon.intent_id_of(w.id);
   if jobs is not null then
     perform carillon.append_events(p_tenant, carillon.new_intent_id(p_now), p_now, told);
     perform carillon.enqueue(jobs);

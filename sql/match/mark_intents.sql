@@ -5,10 +5,12 @@
 with marked as (
   update carillon.intents i set outcome = $7::text
   where i.tenant_id = $1::uuid and i.id = any ($6::uuid[]) and i.id between $3::uuid and $4::uuid and i.outcome is null
-  returning i.id
+  returning i.id, i.type, i.category, i.idempotency_key, i.correlation_id, i.traceparent
 )
 select carillon.append_events($1::uuid, $8::uuid, $5::timestamptz, (
-  select coalesce(json_agg(e.value order by e.ordinality), '[]')
+  select coalesce(json_agg(json_build_object('subject_id', m.id, 'type', e.value ->> 'type', 'data', jsonb_strip_nulls(jsonb_build_object(
+           'type', m.type, 'category', m.category, 'idempotency_key', m.idempotency_key, 'correlation_id', m.correlation_id,
+           'traceparent', m.traceparent) || (e.value -> 'data')::jsonb)) order by e.ordinality), '[]')
   from json_array_elements($2::json) with ordinality e
-  where (e.value ->> 'subject_id')::uuid in (select m.id from marked m)
+  join marked m on m.id = (e.value ->> 'subject_id')::uuid
 ))

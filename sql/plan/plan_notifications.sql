@@ -1,10 +1,12 @@
 -- Plan a chunk, in one statement and one commit: $1 tenant, $2 now, $3 … $22 columns of notifications, $23 … $29 of deliveries,
--- $30 id of the batch of events, $31 [{subject_id, type, data}], $32 ids and $33 lines for the audit log, $34 jobs (see carillon.enqueue),
--- $35 $36 least and greatest subject of the events, $37 how many they are.
+-- $30 id of the batches of events and of audit lines, $31 [{subject_id, type, data}], $32 ids (rising) and $33 lines for the audit
+-- log, $34 jobs (see carillon.enqueue) or null, $35 $36 least and greatest subject of the events, $37 how many they are,
+-- $38 whether what is claimed here ('sending') has no job but its intents': see send/abandoned_deliveries.sql.
 -- Called by: pipeline/plan/plan-notifications.ts.
 -- Guard:     ids follow from the intent, so a notification that is there already (a chunk planned twice, a cancellation
 --            that was faster) keeps its rows, and nothing of this chunk is written for it. A job may name its deliveries
 --            all the same: claiming passes over what is not there or is not waiting.
+--            What is told of an intent belongs to its first notification: whoever plans that one tells it, so it is told once.
 -- Returns how many notifications were planned now, and which, where it is not all of them.
 with planned as (
   insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, recipient_name, locale, timezone, type, category,
@@ -22,9 +24,11 @@ with planned as (
 ), whole as (
   select (select count(*) from planned) = cardinality($3::uuid[]) as is_new
 ), delivering as (
-  insert into carillon.deliveries (tenant_id, id, channel, state, attempt, fallback_rank, priority, address, reason, sent_at, created_at, updated_at)
+  insert into carillon.deliveries (tenant_id, id, channel, state, attempt, fallback_rank, priority, address, reason, sent_at, created_at, updated_at,
+    in_intents_job)
   select $1::uuid, r.id, r.channel, r.state, case when r.state = 'sending' then 1 else 0 end, r.fallback_rank, r.priority, r.address, r.reason,
-    case when r.state = 'sent' then $2::timestamptz end, $2::timestamptz, $2::timestamptz
+    case when r.state = 'sent' then $2::timestamptz end, $2::timestamptz, $2::timestamptz,
+    case when r.state = 'sending' and $38::boolean then true end
   from unnest($23::uuid[], $24::carillon.channel[], $25::carillon.delivery_state[], $26::smallint[], $27::smallint[], $28::text[], $29::text[])
     as r (id, channel, state, fallback_rank, priority, address, reason)
   where (select w.is_new from whole w) or carillon.notification_id_of(r.id) in (select p.id from planned p)
@@ -35,15 +39,24 @@ with planned as (
     select $37::int as size, $31::json as events where (select w.is_new from whole w)
     union all
     select count(*)::int, json_agg(e.value order by e.ordinality) from json_array_elements($31::json) with ordinality e
-    where not (select w.is_new from whole w) and carillon.notification_id_of((e.value ->> 'subject_id')::uuid) in (select p.id from planned p)
+    cross join lateral (select (e.value ->> 'subject_id')::uuid as id) s
+    where not (select w.is_new from whole w)
+      and case when s.id = carillon.intent_id_of(s.id) then carillon.notification_id(s.id, 1) else carillon.notification_id_of(s.id) end
+          in (select p.id from planned p)
   ) t
   where t.size > 0
 ), audited as (
-  insert into carillon.audit_log (tenant_id, id, at, line)
-  select $1::uuid, r.id, $2::timestamptz, r.line
-  from rows from (unnest($32::uuid[]), json_array_elements($33::json)) as r (id, line)
-  where (select w.is_new from whole w) or r.id in (select p.id from planned p)
+  insert into carillon.audit_batches (tenant_id, id, at, size, first_id, last_id, lines)
+  select $1::uuid, $30::uuid, $2::timestamptz, a.size, a.ids[1], a.ids[cardinality(a.ids)], a.lines
+  from (
+    select cardinality($32::uuid[]) as size, $32::uuid[] as ids, $33::json as lines where (select w.is_new from whole w)
+    union all
+    select count(*)::int, array_agg(r.id order by r.id), json_agg(r.line order by r.ordinality)
+    from rows from (unnest($32::uuid[]), json_array_elements($33::json)) with ordinality as r (id, line, ordinality)
+    where not (select w.is_new from whole w) and r.id in (select p.id from planned p)
+  ) a
+  where a.size > 0
 )
 select (select count(*)::int from planned) as planned,
        (select array_agg(p.id) from planned p where not (select w.is_new from whole w)) as only_ids,
-       carillon.enqueue(case when (select count(*) from planned) > 0 then $34::json else '[]' end) as enqueued
+       case when $34::json is not null and (select count(*) from planned) > 0 then carillon.enqueue($34::json) end as enqueued

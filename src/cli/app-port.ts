@@ -3,7 +3,7 @@ import type { Retention } from '../maintenance/partitions.ts'
 import type { Logger } from '../platform/logger.ts'
 
 /** Which part of the service a process is. */
-export const roles = ['all', 'api', 'worker', 'relay'] as const
+export const roles = ['all', 'api', 'worker', 'relay', 'bridge'] as const
 export type AppRole = (typeof roles)[number]
 
 /** The service, as far as the command line runs it. */

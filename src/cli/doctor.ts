@@ -42,13 +42,14 @@ async function* examine(progress: (what: string) => void): AsyncIterable<Check> 
   }
   // Loaded when they are wanted: no other command needs a mail or a Kafka client.
   const { checkDatabase } = await import('./doctor/check-database.ts')
-  const { checkDisk, checkKafka, checkMail } = await import('./doctor/check-surroundings.ts')
+  const { checkKafka } = await import('./doctor/check-kafka.ts')
+  const { checkDisk, checkMail } = await import('./doctor/check-surroundings.ts')
   progress('asking the database')
   yield* checkDatabase(config, systemClock.now())
   progress('asking the mail server')
   yield await checkMail(config)
   progress('asking Kafka')
-  yield await checkKafka(config)
+  yield* checkKafka(config, systemClock.now())
   if (!config.DATABASE_URL && config.NODE_ENV !== 'production') yield await checkDisk(config.CARILLON_DATA_DIR)
 }
 

@@ -22,7 +22,8 @@ export interface Ending {
   exitCode: ExitCode
 }
 
-const embedded: Record<string, ExitCode> = {
+const ofCode: Record<string, ExitCode> = {
+  KAFKA_UNAVAILABLE: exitCodes.unavailable,
   EMBEDDED_POSTGRES_VERSION: exitCodes.config,
   EMBEDDED_POSTGRES_IN_USE: exitCodes.temporary,
   EMBEDDED_POSTGRES_FAILED: exitCodes.unavailable,
@@ -39,7 +40,7 @@ export function endingOf(error: unknown): Ending {
   if (error instanceof CommandError) return { code: error.code, message: error.message, exitCode: error.exitCode }
   const code = codeOf(error)
   if (error instanceof OperationalError) {
-    return { code, message: error.message, exitCode: embedded[code] ?? exitCodes.failed }
+    return { code, message: error.message, exitCode: ofCode[code] ?? exitCodes.failed }
   }
   const said = firstLine(error)
   if (

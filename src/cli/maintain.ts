@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { readConfig } from '../config/config.ts'
+import { expireParkedMessages } from '../maintenance/parked-messages.ts'
 import { maintainPartitions } from '../maintenance/partitions.ts'
 import { systemClock } from '../platform/clock.ts'
 import { type CommandContext, speaking } from './command-context.ts'
@@ -7,7 +8,7 @@ import { findDatabase, requireMigrated, withPool } from './database.ts'
 
 export function maintainCommand(context: CommandContext): Command {
   const command = new Command('maintain').description(
-    'Make the partitions ahead and drop those past their retention. Workers do it every hour by themselves.',
+    'Make the partitions ahead and drop what is past its retention. Workers do it every hour by themselves.',
   )
   return speaking(command, context, async (terminal) => {
     const config = readConfig()
@@ -15,14 +16,16 @@ export function maintainCommand(context: CommandContext): Command {
     terminal.progress('maintaining partitions')
     await requireMigrated(databaseUrl)
     const settings = await context.app.maintenanceSettings(config)
-    const report = await withPool(databaseUrl, 'carillon_worker', (pool) =>
-      maintainPartitions(pool, settings, systemClock.now()),
-    )
+    const report = await withPool(databaseUrl, 'carillon_worker', async (pool) => ({
+      ...(await maintainPartitions(pool, settings, systemClock.now())),
+      expired: await expireParkedMessages(pool, config.RETENTION_PARKED_DAYS, systemClock.now()),
+    }))
     terminal.endProgress()
     terminal.document(report)
     for (const name of report.made) terminal.line(`made     ${name}`)
     for (const name of report.dropped) terminal.line(`dropped  ${name}`)
     for (const { partition, because } of report.kept) terminal.line(`kept     ${partition}: ${because}`)
+    if (report.expired > 0) terminal.line(`expired  ${report.expired} parked messages`)
     terminal.line(
       `${report.made.length} made, ${report.dropped.length} dropped, ${report.kept.length} kept past their time.`,
     )

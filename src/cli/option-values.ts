@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { type Channel, channels } from '../domain/channel.ts'
 import { priorities } from '../domain/priority.ts'
+import { systemClock } from '../platform/clock.ts'
 import { type ApiKeyScope, apiKeyScopes } from '../store/api-keys.ts'
 
 /* What options take. Each throws InvalidArgumentError, which commander puts behind the option's name. */
@@ -43,6 +44,38 @@ export function seconds(text: string): number {
   const value = Number(text)
   if (Number.isFinite(value) && value > 0) return value
   throw new InvalidArgumentError('It must be a number of seconds.')
+}
+
+const unitsMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Milliseconds. */
+export function duration(text: string): number {
+  const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
+  if (count && unit) return Number(count) * unitsMs[unit]!
+  throw new InvalidArgumentError('It must be a duration such as 30s, 10m, 36h or 7d.')
+}
+
+/** A time, or how long ago. */
+export function momentOrAgo(text: string): Date {
+  if (/^[\d.]+[a-z]+$/.test(text)) return new Date(systemClock.now().getTime() - duration(text))
+  return new Date(moment(text))
+}
+
+export function eventsPerSecond(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0) return value
+  throw new InvalidArgumentError('It must be a whole number of events a second.')
+}
+
+/** May be said several times, and with commas. */
+export function names(text: string, before: string[] = []): string[] {
+  return [...new Set([...before, ...text.split(',').map((name) => name.trim())])]
+}
+
+export function count(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0 && value <= 10_000) return value
+  throw new InvalidArgumentError('It must be a number from 1 to 10000.')
 }
 
 function listOf<T extends string>(text: string, known: readonly T[], normalize: (item: string) => string): T[] {

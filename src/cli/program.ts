@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { readConfig } from '../config/config.ts'
 import type { AppPort } from './app-port.ts'
+import { bridgeCommand } from './bridge.ts'
 import type { CommandContext } from './command-context.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
+import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
 import { maintainCommand } from './maintain.ts'
 import { migrateCommand } from './migrate.ts'
@@ -26,11 +28,12 @@ export function createProgram(context: CommandContext): Command {
     .description('Rings e-mail, webhooks, inboxes and more from one Postgres database.')
     .version(version)
     .showHelpAfterError('(add --help for the options)')
+    .enablePositionalOptions() // what stands behind a command is that command's
     .addHelpText(
       'after',
       `
 Settings are environment variables: "carillon config" shows them all.
-Exit codes: 0 done; 1 failed; 69 the database is not available; 75 try again later; 78 a fault in the settings.`,
+Exit codes: 0 done; 1 failed; 69 the database or Kafka is not available; 75 try again later; 78 a fault in the settings.`,
     )
   for (const make of commands) program.addCommand(make(context))
   throwInsteadOfExit(program)
@@ -41,6 +44,8 @@ const commands = [
   startCommand,
   sendCommand,
   storiesCommand,
+  feedCommand,
+  bridgeCommand,
   doctorCommand,
   migrateCommand,
   maintainCommand,

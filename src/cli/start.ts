@@ -4,13 +4,14 @@ import { fields } from '../config/schema.ts'
 import { type AppRole, roles } from './app-port.ts'
 import { createClosing } from './closing.ts'
 import { type CommandContext, speaking } from './command-context.ts'
-import { requireMigrated } from './database.ts'
+import { findDatabase, requireMigrated } from './database.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { requireFreePort } from './require-free-port.ts'
 import { startDevelopment } from './start-development.ts'
 import { type Starting, sayReady, startPart } from './start-part.ts'
+import type { Terminal } from './terminal.ts'
 
-interface StartOptions {
+export interface StartOptions {
   role: AppRole
   logLevel?: string
   npmScript?: string
@@ -33,33 +34,44 @@ With NODE_ENV=production it needs DATABASE_URL, and a database that "carillon mi
 Ctrl-C or SIGTERM: takes nothing new, finishes or hands back what is under way, and ends. A second one ends at once.
 When it serves, it prints a line "ready <url>".`,
     )
-  return speaking<StartOptions, []>(command, context, async (terminal, { role, logLevel, npmScript }) => {
-    const config = settingsOf(logLevel)
-    const production = config.NODE_ENV === 'production'
-    await requireFreePort(config.HOST, config.PORT)
-    const closing = createClosing({
-      patienceMs: config.SHUTDOWN_TIMEOUT + closingSlackMs,
-      withParent: npmScript === 'start',
-      onSignal: () => terminal.line('stopping: finishing what is under way (again to stop at once)'),
-    })
-    const starting = production
+  return speaking<StartOptions, []>(command, context, (terminal, options) => serve(context, terminal, options))
+}
+
+/** Runs a part of the service until it is asked to end. */
+export async function serve(
+  context: CommandContext,
+  terminal: Terminal,
+  { role, logLevel, npmScript }: StartOptions,
+): Promise<void> {
+  const config = settingsOf(logLevel)
+  if (role === 'bridge' && config.KAFKA_BROKERS.length === 0) {
+    throw new CommandError('NO_BROKERS', 'a bridge needs KAFKA_BROKERS', exitCodes.config)
+  }
+  await requireFreePort(config.HOST, config.PORT)
+  const closing = createClosing({
+    patienceMs: config.SHUTDOWN_TIMEOUT + closingSlackMs,
+    withParent: npmScript === 'start',
+    onSignal: () => terminal.line('stopping: finishing what is under way (again to stop at once)'),
+  })
+  // A bridge joins a service that is there already, in development too.
+  const starting =
+    config.NODE_ENV === 'production' || role === 'bridge'
       ? startProduction({ app: context.app, config, role, terminal, closing })
       : startDevelopment({ app: context.app, config, role, terminal, closing })
-    try {
-      // Asked to end while it is still starting, it stops at its next step; what that step has opened is closed too.
-      starting.catch(() => {})
-      await Promise.race([starting, closing.asked])
-      const exitCode = await closing.asked
-      await starting.catch(() => {})
-      if (exitCode !== exitCodes.ok) context.exitWith(exitCode)
-    } finally {
-      if (!(await closing.closeAll())) {
-        terminal.remark('carillon: not everything ended in time; what was under way is taken up at the next start')
-        context.exitWith(exitCodes.failed)
-      }
-      closing.release()
+  try {
+    // Asked to end while it is still starting, it stops at its next step; what that step has opened is closed too.
+    starting.catch(() => {})
+    await Promise.race([starting, closing.asked])
+    const exitCode = await closing.asked
+    await starting.catch(() => {})
+    if (exitCode !== exitCodes.ok) context.exitWith(exitCode)
+  } finally {
+    if (!(await closing.closeAll())) {
+      terminal.remark('carillon: not everything ended in time; what was under way is taken up at the next start')
+      context.exitWith(exitCodes.failed)
     }
-  })
+    closing.release()
+  }
 }
 
 /** What a newcomer reads is not to drown in log lines: in development nothing below a warning, unless it is asked for. */
@@ -72,7 +84,7 @@ function settingsOf(logLevel: string | undefined): Config {
 }
 
 async function startProduction(on: Starting): Promise<void> {
-  const databaseUrl = on.config.DATABASE_URL! // the validation of the settings demands it
+  const databaseUrl = await findDatabase(on.config)
   await requireMigrated(databaseUrl)
   if (on.closing.signal.aborted) return
   sayReady(on, await startPart(on, databaseUrl))

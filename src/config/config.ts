@@ -1,3 +1,5 @@
+import { createFeedLayout, parseFeedTopics } from '../domain/feed-layout.ts'
+import { kafkaFaults } from './kafka-faults.ts'
 import { type ConfigValues, type FieldName, fields } from './schema.ts'
 
 /** The validated settings, frozen: the only form in which the environment reaches the rest of the program. */
@@ -37,8 +39,37 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   ) {
     faults.push({ name: 'DATABASE_URL', message: 'is required when NODE_ENV=production' })
   }
+  faults.push(...kafkaFaults(values as Partial<ConfigValues>))
+  if (values.FEED_PII === 'encrypted' && (values.FEED_PII_KEYS as string[] | undefined)?.length === 0) {
+    faults.push({ name: 'FEED_PII_KEYS', message: 'is required where FEED_PII is `encrypted`' })
+  }
+  if (faults.length === 0) faults.push(...topicFaults(values as Config), ...layoutFaults(values as Config))
   if (faults.length > 0) throw new ConfigError(faults)
   return Object.freeze(values) as Config
+}
+
+const mostTopicName = 249
+
+/** What a broker would not make. */
+function topicFaults(config: Config): { name: string; message: string }[] {
+  const { topics } = createFeedLayout(parseFeedTopics(config.FEED_TOPICS))
+  const long = [...topics.keys()].find((topic) => (config.KAFKA_TOPIC_PREFIX + topic).length > mostTopicName)
+  if (!long) return []
+  return [
+    { name: 'KAFKA_TOPIC_PREFIX', message: `with it the topic ${long} has more than ${mostTopicName} characters` },
+  ]
+}
+
+/** A subject of TopicNameStrategy holds one record, so no two families may meet in a topic. */
+function layoutFaults(config: Config): { name: string; message: string }[] {
+  if (config.FEED_FORMAT !== 'avro' || !config.SCHEMA_REGISTRY_URL || config.SCHEMA_REGISTRY_SUBJECTS !== 'topic')
+    return []
+  const { topics } = createFeedLayout(parseFeedTopics(config.FEED_TOPICS))
+  const [meeting] = [...topics].filter(([, families]) => families.size > 1)
+  if (!meeting) return []
+  const [topic, families] = meeting
+  const message = `${[...families].join(' and ')} meet in the topic ${topic}: with \`topic\` a topic has one schema; use \`record\` or \`topic-record\`, or another FEED_TOPICS`
+  return [{ name: 'SCHEMA_REGISTRY_SUBJECTS', message }]
 }
 
 /** One line a setting, secrets masked: what `carillon config` prints. */

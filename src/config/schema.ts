@@ -1,52 +1,9 @@
 import { z } from 'zod'
-import { type Channel, channels } from '../domain/channel.ts'
-
-/** How a value is read from its environment variable, and what the manual says of it. */
-interface Field<T> {
-  parse: z.ZodType<T>
-  default?: T
-  help: string
-  secret?: boolean
-}
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^-?\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
-const flag = z
-  .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
-  .transform((value) => value === 'true' || value === '1')
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-)
-const channelList = list.pipe(z.array(z.enum(channels, { error: `must be among ${channels.join(', ')}` })))
-const urlOf = (...schemes: string[]) =>
-  z.string().refine(
-    (value) => {
-      const url = URL.canParse(value) ? new URL(value) : undefined
-      return url !== undefined && schemes.includes(url.protocol.slice(0, -1))
-    },
-    `must be a URL with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-  )
-const durationUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-const toMs = (text: string): number => {
-  const match = /^(\d+)(ms|s|m|h|d)$/.exec(text.trim())
-  return match ? Number(match[1]) * durationUnits[match[2] as keyof typeof durationUnits] : Number.NaN
-}
-const durationMs = (min: string, max: string) =>
-  z
-    .string()
-    .regex(/^\s*\d+(ms|s|m|h|d)\s*$/, 'must be a duration such as 250ms, 30s, 5m, 2h or 1d')
-    .transform(toMs)
-    .pipe(z.number().min(toMs(min), `must be at least ${min}`).max(toMs(max), `must be at most ${max}`))
-const durationsMs = list.pipe(z.array(durationMs('1ms', '30d')).max(20))
-
-const field = <T>(spec: Field<T>): Field<T> => spec
+import type { Channel } from '../domain/channel.ts'
+import { bridgeFields } from './bridge-fields.ts'
+import { feedFields } from './feed-fields.ts'
+import { channelList, durationMs, durationsMs, type Field, field, flag, list, urlOf, wholeNumber } from './field.ts'
+import { kafkaConnectionFields } from './kafka-connection-fields.ts'
 
 /** Every setting of Carillon: this table is the validation, the manual and `carillon config` in one. */
 export const fields = {
@@ -209,6 +166,11 @@ export const fields = {
     default: [] as string[],
     help: 'Hosts that webhooks may reach although their addresses are private, with commas. In development, this machine is one.',
   }),
+  WEBHOOK_DISABLE_AFTER: field({
+    parse: durationMs('1h', '90d'),
+    default: 432_000_000,
+    help: 'An endpoint that is subscribed to status events, and has failed without a success for so long, is switched off.',
+  }),
 
   KAFKA_BROKERS: field({
     parse: list,
@@ -231,18 +193,31 @@ export const fields = {
     default: -1,
     help: 'Replication factor of topics that we create; -1: the broker’s default.',
   }),
+  KAFKA_RETENTION: field({
+    parse: z
+      .literal('forever')
+      .transform(() => -1)
+      .or(durationMs('1m', '3650d'))
+      .optional(),
+    help: 'How long topics that we create keep their events, or `forever`. Default: as the broker has it.',
+  }),
   KAFKA_COMPRESSION: field<'none' | 'gzip' | 'zstd'>({
     parse: z.enum(['none', 'gzip', 'zstd']),
     default: 'gzip',
     help: 'How record batches are compressed: gzip is read by every client, zstd needs a client that knows it.',
   }),
-  KAFKA_SSL: field({ parse: flag, default: false, help: 'TLS to the brokers.' }),
-  KAFKA_SASL_USERNAME: field({ parse: z.string().optional(), help: 'SASL PLAIN user name; empty: no SASL.' }),
-  KAFKA_SASL_PASSWORD: field({ parse: z.string().optional(), secret: true, help: 'SASL PLAIN password.' }),
+  ...kafkaConnectionFields,
+  ...feedFields,
+  ...bridgeFields,
 
   PARTITIONS_AHEAD_DAYS: field({ parse: wholeNumber(1, 60), default: 7, help: 'Daily partitions kept ready.' }),
   RETENTION_DAYS: field({ parse: wholeNumber(1, 3650), default: 90, help: 'Days that flow tables are kept.' }),
   RETENTION_AUDIT_DAYS: field({ parse: wholeNumber(1, 3650), default: 365, help: 'Days that the audit log is kept.' }),
+  RETENTION_PARKED_DAYS: field({
+    parse: wholeNumber(1, 3650),
+    default: 30,
+    help: 'Days that messages are kept which the bridge could not read.',
+  }),
   RETENTION_INBOX_DAYS: field({ parse: wholeNumber(1, 3650), default: 30, help: 'Days that inbox items are kept.' }),
 } satisfies Record<string, Field<unknown>>
 

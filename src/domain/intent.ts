@@ -14,6 +14,8 @@ export interface RecipientRef {
   telegramId?: string
   discordId?: string
   webhookUrl?: string
+  /** Of a status webhook; no request can name it. */
+  webhookEndpointId?: string
   locale?: string
   timezone?: string
 }
@@ -33,6 +35,8 @@ export interface IntentPayload {
   metadata: Record<string, unknown>
   /** Of a business event. */
   event?: { domain: string; source?: string; occurredAt?: string }
+  /** Of a status webhook: the event that it tells of, which `data` describes. */
+  statusEvent?: { id: string; at: string }
 }
 
 /** A validated request, ready to be accepted. Times are ISO 8601 in UTC. */
@@ -47,7 +51,7 @@ export interface NewIntent {
   eventId?: string
   correlationId?: string
   traceparent?: string
-  source: 'graphql' | 'sql' | 'cli' | 'system'
+  source: 'graphql' | 'sql' | 'cli' | 'system' | 'kafka'
   scheduledAt?: string
   expiresAt?: string
   payload: IntentPayload

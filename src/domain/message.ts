@@ -32,8 +32,11 @@ export interface Message {
   data: Record<string, unknown>
   metadata: Record<string, unknown>
   email?: { cc?: string[]; bcc?: string[]; replyTo?: string; attachments?: Attachment[] }
-  /** The endpoint and its live `whsec_` secrets: every one of them signs, so that a rotation needs no moment of its own. */
-  webhook?: { endpointId: string; secrets: string[] }
+  /**
+   * The endpoint and its live `whsec_` secrets: every one of them signs, so that a rotation needs no moment of its own.
+   * `statusEvent`: the message is that event, and `data` all that it says.
+   */
+  webhook?: { endpointId: string; secrets: string[]; statusEvent?: { id: string; at: string } }
   /** W3C trace context, passed on to the provider. */
   traceparent?: string
   /** ISO 8601, when the notification was accepted. */

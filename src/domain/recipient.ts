@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Channel } from './channel.ts'
 import type { RecipientRef } from './intent.ts'
+import { endpointAddress } from './status-webhook.ts'
 
 /** A recipient as the gates see it: who, and the first usable address on each channel. */
 export interface Recipient {
@@ -31,6 +32,7 @@ export function inlineAddresses(ref: RecipientRef): Partial<Record<Channel, stri
     const value = ref[field]
     if (value) addresses[channel] = value
   }
+  if (ref.webhookEndpointId) addresses.webhook = endpointAddress(ref.webhookEndpointId)
   return addresses
 }
 

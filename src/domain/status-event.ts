@@ -1,9 +1,6 @@
 /**
- * One line of the append-only log. `type` is `notification.intent.<received|unmatched|failed>`,
- * `notification.<channel>.<requested|sent|retrying|failed|cancelled|expired|suppressed|delivered|bounced|read|seen|archived>`,
- * `notification.<cancelled|expired|failed|dead_lettered|replayed>`. The subject is an intent, a notification or a
- * delivery (see ids.ts). `data` has snake_case keys and neither addresses nor content: among them recipient_id, channel,
- * attempt, provider, reason, correlation_id, traceparent, idempotency_key.
+ * One line of the append-only log. The types, and what `data` holds for each, are in event-types.ts: neither addresses nor
+ * content. The subject is an intent, a notification or a delivery (see ids.ts); of the service's own events another UUID.
  */
 export interface StatusEvent {
   tenantId: string

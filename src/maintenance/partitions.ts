@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { run, statement } from '../platform/db.ts'
-import { ensurePartitions } from '../store/partitions.ts'
+import { ensurePartitions, partitionedTables } from '../store/partitions.ts'
 
 const expiredSql = statement('maintenance/list_expired_partitions')
 const dropSql = statement('maintenance/drop_partition')
+const endDaySql = statement('maintenance/end_day')
 const retentionSql = statement('maintenance/set_retention')
 
 export interface Retention {
@@ -21,7 +22,7 @@ export interface MaintenanceReport {
   kept: { partition: string; because: string }[]
 }
 
-/** The daily duty: partitions ahead are made, those past their retention dropped. Runs as the worker. */
+/** The daily duty: partitions ahead are made, those of days that are over vacuumed, those past their retention dropped. Runs as the worker. */
 export async function maintainPartitions(
   pool: pg.Pool,
   settings: { daysAhead: number; retention: Retention },
@@ -34,6 +35,7 @@ export async function maintainPartitions(
     dropped: [],
     kept: [],
   }
+  for (const table of await partitionedTables(pool)) await unlessInUse(() => run(pool, endDaySql, [table, now]))
   interface Expired extends Record<string, unknown> {
     table_name: string
     partition_name: string
@@ -49,12 +51,17 @@ export async function maintainPartitions(
 
 /** Drops one day in a transaction of its own; somebody in its way keeps it until the next time. */
 async function dropPartition(pool: pg.Pool, table: string, day: string, now: Date): Promise<string | null> {
+  const rows = await unlessInUse(() => run<{ kept_because: string | null }>(pool, dropSql, [table, day, now]))
+  return rows === undefined ? 'in use by an open transaction' : rows[0]!.kept_because
+}
+
+/** Undefined: somebody is in the way, and the next time will do. */
+async function unlessInUse<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
-    const [row] = await run<{ kept_because: string | null }>(pool, dropSql, [table, day, now])
-    return row!.kept_because
+    return await work()
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === '55P03' || code === '40P01') return 'in use by an open transaction'
+    if (code === '55P03' || code === '40P01') return undefined
     throw error
   }
 }

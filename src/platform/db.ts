@@ -18,16 +18,19 @@ export interface PoolOptions {
   applicationName: string
   statementTimeoutMs?: number
   lockTimeoutMs?: number
+  /** After how long between two statements of a transaction it is ended; by default a minute. */
+  idleInTransactionMs?: number
   onError: (error: Error) => void
 }
 
 /** A host that vanishes in the middle of a transaction gives up its locks within a minute, not when TCP gives up. */
-const vanishing = [
-  'tcp_keepalives_idle=15',
-  'tcp_keepalives_interval=5',
-  'tcp_keepalives_count=3',
-  'idle_in_transaction_session_timeout=60s',
-].flatMap((setting) => ['-c', setting])
+const vanishing = (idleInTransactionMs = 60_000) =>
+  [
+    'tcp_keepalives_idle=15',
+    'tcp_keepalives_interval=5',
+    'tcp_keepalives_count=3',
+    `idle_in_transaction_session_timeout=${idleInTransactionMs}`,
+  ].flatMap((setting) => ['-c', setting])
 
 /**
  * On a partition without statistics the planner takes either side of a join for one row, and would compare each with each.
@@ -37,7 +40,7 @@ const flowSettings = ['-c', 'enable_nestloop=off', '-c', 'plan_cache_mode=force_
 
 /** Opens a pool whose connections act in one role. `onError` hears of idle connections that died. */
 export function openPool(options: PoolOptions): pg.Pool {
-  const settings = ['-c', 'timezone=UTC', '-c', 'jit=off', ...vanishing]
+  const settings = ['-c', 'timezone=UTC', '-c', 'jit=off', ...vanishing(options.idleInTransactionMs)]
   if (options.flow) settings.push(...flowSettings)
   if (options.role) settings.push('-c', `role=${options.role}`)
   if (options.statementTimeoutMs) settings.push('-c', `statement_timeout=${options.statementTimeoutMs}`)
@@ -103,12 +106,12 @@ export interface Statement {
 
 /**
  * Whether a fault passes by itself: Postgres is away, overloaded, stopping, or somebody was in the way (SQLSTATE classes 08,
- * 40, 53, 55, 57, 58, and the codes of the network).
+ * 40, 53, 55, 57, 58, and the codes of the network), or we slept in the middle of a transaction (25P03).
  */
 export function isPassingFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
-  if (/^(08|40|53|55|57|58)[0-9A-Z]{3}$/.test(code) || /^E[A-Z_]{3,}$/.test(code)) return true
+  if (/^(08|40|53|55|57|58)[0-9A-Z]{3}$|^25P03$/.test(code) || /^E[A-Z_]{3,}$/.test(code)) return true
   return /timeout exceeded when trying to connect|Connection terminated|Client has encountered/.test(error.message)
 }
 

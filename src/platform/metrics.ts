@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What the pipeline counts. Labels are closed sets: never a tenant, a recipient or an address. */
 export interface Metrics {
@@ -11,6 +11,10 @@ export interface Metrics {
   jobs: Counter<'queue' | 'outcome'>
   relayedEvents: Counter
   relayFailures: Counter<'reason'>
+  statusWebhookFailures: Counter<'reason'>
+  bridgeMessages: Counter<'topic' | 'outcome'>
+  bridgeLag: Gauge<'topic'>
+  bridgeFailures: Counter<'reason'>
 }
 
 /** One registry a process; nothing is global, so tests and several apps in one process do not meet. */
@@ -66,6 +70,30 @@ export function createMetrics(): Metrics {
     relayFailures: new Counter({
       name: 'carillon_relay_failures_total',
       help: 'Batches that could not be published, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    statusWebhookFailures: new Counter({
+      name: 'carillon_status_webhook_failures_total',
+      help: 'Halts of the lane that turns status events into webhooks, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    bridgeMessages: new Counter({
+      name: 'carillon_bridge_messages_total',
+      help: 'Messages of request topics, by what became of them: accepted, duplicate, lost to retention, or why they are parked.',
+      labelNames: ['topic', 'outcome'],
+      registers,
+    }),
+    bridgeLag: new Gauge({
+      name: 'carillon_bridge_lag_messages',
+      help: 'Messages of a request topic that have not landed.',
+      labelNames: ['topic'],
+      registers,
+    }),
+    bridgeFailures: new Counter({
+      name: 'carillon_bridge_failures_total',
+      help: 'Tries of the bridge that failed and are repeated, by reason.',
       labelNames: ['reason'],
       registers,
     }),

@@ -3,10 +3,12 @@ import type pg from 'pg'
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { run, statement } from '../platform/db.ts'
+import type { Asked } from './asked.ts'
 import { createCompleter } from './completer.ts'
 import { startHeartbeats } from './heartbeats.ts'
 import { createLine, type Line, type Unit } from './line.ts'
 import type { Chunk } from './queues.ts'
+import { createShell } from './shell.ts'
 
 const dueSql = statement('queue/due_queues')
 
@@ -25,6 +27,8 @@ export interface QueueWork {
   /** Ids that this process takes on, in work or waiting for it. What is beyond stays in the queue, for whoever is free. */
   room: number
   units(jobs: ChunkJob[]): Unit[]
+  /** Where jobs of this queue are made of what was asked in SQL. */
+  asked?: Asked
 }
 
 export interface DispatcherOptions {
@@ -72,6 +76,7 @@ interface Entry {
   /** Tenants that have taken their share of the room; what they have in the queue was passed over. */
   behind: ReadonlySet<string>
   idsPerJob: number
+  taking: boolean
   pumping: boolean
   again: boolean
 }
@@ -86,12 +91,13 @@ interface Entry {
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const { boss, logger } = options
   const heartbeats = startHeartbeats({ boss, logger })
-  const { own, isOurs, forget } = heartbeats
+  const { own } = heartbeats
   const running = new Set<Promise<void>>()
-  const completer = createCompleter({ boss, logger, onEnded: forget })
+  const completer = createCompleter({ boss, logger, onEnded: heartbeats.forget })
   let stopped = false
   let pollMs = options.idlePollMs
   let timer: NodeJS.Timeout | undefined
+  const workUnit = createShell({ ...options, heartbeats, completer, track, isStopped: () => stopped })
   const queues = new Map<string, Entry>()
   for (const work of options.work) {
     const line = createLine(work, {
@@ -101,7 +107,8 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
         if (!stopped && (!entry.drained || entry.behind.size > 0)) track(pump(entry))
       },
     })
-    const entry: Entry = { work, line, drained: false, behind: new Set(), idsPerJob: 1, pumping: false, again: false }
+    const idle = { taking: false, pumping: false, again: false }
+    const entry: Entry = { work, line, drained: false, behind: new Set(), idsPerJob: 1, ...idle }
     queues.set(work.queue, entry)
   }
 
@@ -152,48 +159,47 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
-  /** The worker's shell: the one place where a bug is caught. Its jobs are tried again, later and alone. */
-  async function workUnit(queue: string, { jobs, work, handsBackItself }: Unit): Promise<void> {
-    if (!isOurs(jobs)) {
-      logger.warn({ queue, jobs: jobs.length }, 'jobs were taken over while they waited')
-      forget(jobs)
-      return
-    }
-    let code = 'SHUTTING_DOWN'
-    if (!stopped || handsBackItself) {
-      try {
-        await work(() => isOurs(jobs))
-        options.onJobs?.(queue, 'completed', jobs.length)
-        track(completer.complete(queue, jobs))
-        return
-      } catch (error) {
-        code = codeOf(error)
-        logger.error({ err: error, queue, jobs: jobs.length }, 'a chunk failed and will be tried again')
-        options.onJobs?.(queue, 'failed', jobs.length)
-      }
-    }
+  /** Makes jobs of what was asked in SQL. While others wait in the queue, and for want of room, they go behind those. */
+  async function takeAsked(entry: Entry, asked: Asked): Promise<void> {
+    entry.taking = true
     try {
-      await boss.fail(queue, jobs, { code })
+      const full = [...entry.line.fullTenants(), ...entry.behind]
+      const { claimed, othersDue } = await asked.take(entry.drained ? entry.line.room() : 0, full)
+      if (claimed.length > 0 || othersDue) pollMs = busyPollMs
+      if (claimed.length > 0) take(entry, claimed)
+      if (!othersDue) return
+      entry.drained = false
+      track(pump(entry))
     } catch (error) {
-      logger.error({ err: error, queue }, 'jobs could not be handed back; their heartbeat will lapse')
+      logger.error({ err: error, queue: entry.work.queue }, 'taking what was asked failed')
     } finally {
-      forget(jobs)
+      entry.taking = false
     }
   }
 
   async function poll(): Promise<void> {
-    const open = [...queues.values()].filter(({ line }) => line.room() > 0)
+    const all = [...queues.values()]
+    const open = all.filter(({ line }) => line.room() > 0)
+    const asked = all.flatMap(({ work, taking }) => (taking ? [] : (work.asked ?? [])))
     try {
-      const due =
-        open.length === 0 ? [] : await run<{ name: string }>(options.pool, dueSql, [open.map(({ work }) => work.queue)])
-      if (due.length === 0) pollMs = Math.min(options.idlePollMs, pollMs * 2)
-      const names = new Set(due.map(({ name }) => name))
+      const due = await run<{ name: string; asked: boolean }>(options.pool, dueSql, [
+        open.map(({ work }) => work.queue),
+        asked.map(({ lane }) => lane),
+        asked.map((lane) => lane.seen()),
+      ])
+      if (due.length === 0 && !all.some(({ taking }) => taking)) pollMs = Math.min(options.idlePollMs, pollMs * 2)
+      const names = new Set(due.filter(({ asked }) => !asked).map(({ name }) => name))
       for (const entry of open) {
         if (names.has(entry.work.queue)) track(pump(entry))
         else {
           entry.drained = true
           entry.behind = new Set()
         }
+      }
+      const lanes = new Set<string>(due.filter(({ asked }) => asked).map(({ name }) => name))
+      for (const entry of all) {
+        // Not awaited: a taking of thousands would keep CRITICAL from being looked at.
+        if (entry.work.asked && lanes.has(entry.work.asked.lane)) track(takeAsked(entry, entry.work.asked))
       }
     } catch (error) {
       pollMs = Math.min(5_000, Math.max(pollMs * 2, options.idlePollMs))
@@ -262,9 +268,4 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       heartbeats.stop()
     },
   }
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return error instanceof Error ? error.name : 'Error'
 }

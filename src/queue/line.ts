@@ -6,14 +6,16 @@ export interface Unit {
   tenant: string
   /** Greater goes first among the tenant's own. */
   priority: number
+  /** None where the work is done in jobs that another unit keeps for it. */
   jobs: ChunkJob[]
   /** How many ids it works on. */
   size: number
   /**
    * Resolves when all of it is settled. A throw sends its jobs back to be tried again. `isOurs` says whether nobody else can
-   * have taken them over meanwhile: ask it before what cannot be undone.
+   * have taken them over meanwhile: ask it before what cannot be undone. Its place is free when it resolves; its jobs are
+   * kept until what it gave to `keepFor` has ended as well, and failed if that fails.
    */
-  work(isOurs: () => boolean): Promise<void>
+  work(isOurs: () => boolean, keepFor: (rest: Promise<void>) => void): Promise<void>
   /** At a stop it is begun all the same, and hands back what it can itself: its jobs would come again as if it had been lost. */
   handsBackItself?: true
   /** Both as one, where that is cheaper and allowed: asked while they wait. */

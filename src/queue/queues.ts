@@ -24,6 +24,10 @@ export interface Chunk {
   priority?: number
   /** Where the expansion of a role or group goes on: which recipient of the request, after which member, with which ordinal. */
   after?: { ref: number; recipientId: string; ordinal: number }
+  /** How many attempts its deliveries had when the job was made; absent: that is not known. */
+  attempts?: number
+  /** Deliveries that were sent in the job of their intents, by a process that was lost: they are taken over. */
+  abandoned?: true
 }
 
 export interface QueueSpec {

@@ -45,7 +45,7 @@ export async function readPartitionsAhead(on: Queryable, now: Date): Promise<{ t
 }
 
 export interface QueueFacts {
-  /** Jobs whose moment has come, and the age of the oldest. */
+  /** Jobs whose moment has come, with what was asked in SQL and is in no job yet, and the age of the oldest. */
   due: number
   oldestDueSeconds: number
   active: number
@@ -59,9 +59,10 @@ export interface QueueFacts {
 const queueSql: Statement = {
   name: 'doctor_queue',
   text: `select
-    count(*) filter (where j.state < 'active' and not j.blocked and j.start_after <= now() and j.name <> $1::text)::int as due,
-    coalesce(extract(epoch from now() - min(j.start_after) filter (
-      where j.state < 'active' and not j.blocked and j.start_after <= now() and j.name <> $1::text)), 0)::float8 as "oldestDueSeconds",
+    count(*) filter (where j.state < 'active' and not j.blocked and j.start_after <= now() and j.name <> $1::text)::int
+      + (select count(*)::int from carillon.asked a where coalesce(a.start_after <= now(), true)) as due,
+    coalesce(extract(epoch from now() - least(carillon.oldest_asked(), min(j.start_after) filter (
+      where j.state < 'active' and not j.blocked and j.start_after <= now() and j.name <> $1::text))), 0)::float8 as "oldestDueSeconds",
     count(*) filter (where j.state = 'active')::int as active,
     count(*) filter (where j.state = 'active'
       and j.heartbeat_on + 2 * j.heartbeat_seconds * interval '1 second' < now())::int as silent,

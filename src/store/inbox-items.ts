@@ -1,3 +1,4 @@
+import type { EventData } from '../domain/event-types.ts'
 import { lastIdOf } from '../domain/ids.ts'
 import type { FeedCursor } from '../domain/status-event.ts'
 import { type Queryable, run, type Statement, statement } from '../platform/db.ts'
@@ -99,9 +100,15 @@ export async function pageInbox(on: Queryable, tenantId: string, page: InboxPage
 
 export type InboxMark = 'seen' | 'read' | 'archived'
 
+/** An item, with what its events say of where it came from; null where the intent is past its retention. */
+export interface MarkedItem {
+  id: string
+  story: EventData | null
+}
+
 /** What a mark changed: the items, and how many of them counted as unread and unseen before. */
 export interface MarkedItems {
-  ids: string[]
+  items: MarkedItem[]
   unread: number
   unseen: number
 }
@@ -142,7 +149,11 @@ function markStatement(mark: InboxMark): Statement {
       and i.id >= $3::uuid and i.id <= $4::uuid
     returning i.id, ${unread} as was_unread, ${unseen} as was_unseen
   )
-  select id, was_unread, was_unseen from marked`,
+  select m.id, m.was_unread, m.was_unseen,
+    (select json_build_object('type', x.type, 'category', x.category, 'idempotency_key', x.idempotency_key,
+                              'correlation_id', x.correlation_id, 'traceparent', x.traceparent)
+     from carillon.intents x where x.tenant_id = $1::uuid and x.id = carillon.intent_id_of(m.id)) as story
+  from marked m`,
   }
 }
 const markStatements = { seen: markStatement('seen'), read: markStatement('read'), archived: markStatement('archived') }
@@ -159,7 +170,7 @@ export async function markInboxItems(
   range: { first: string; last: string },
   now: Date,
 ): Promise<MarkedItems> {
-  const rows = await run<{ id: string; was_unread: boolean; was_unseen: boolean }>(on, markStatements[mark], [
+  const rows = await run<MarkedItem & { was_unread: boolean; was_unseen: boolean }>(on, markStatements[mark], [
     tenantId,
     recipientId,
     range.first,
@@ -167,7 +178,7 @@ export async function markInboxItems(
     now,
   ])
   return {
-    ids: rows.map((row) => row.id),
+    items: rows.map(({ id, story }) => ({ id, story })),
     unread: rows.filter((row) => row.was_unread).length,
     unseen: rows.filter((row) => row.was_unseen).length,
   }

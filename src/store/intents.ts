@@ -10,6 +10,7 @@ export interface IntentRow {
   priority: number
   category: string | null
   event_id: string | null
+  idempotency_key: string | null
   correlation_id: string | null
   traceparent: string | null
   scheduled_at: Date | null

@@ -50,6 +50,8 @@ export interface NotificationPage {
   statuses?: readonly NotificationStatus[]
   /** true: in the inbox, neither read nor archived; false: in the inbox, and read. */
   unread?: boolean
+  /** Whether those are meant that tell webhook endpoints of status events, or the others. */
+  statusWebhooks?: boolean
   newestFirst: boolean
   limit: number
 }
@@ -64,6 +66,7 @@ const conditions: { [Name in keyof NotificationPage]?: (parameter: string) => st
   type: (p) => `n.type = ${p}::text`,
   channel: (p) => `${p}::text = any (n.channels)`,
   statuses: (p) => `${statusExpression} = any (${p}::text[])`,
+  statusWebhooks: (p) => `(n.recipient_id like 'webhook-endpoint:%') = ${p}::boolean`,
   unread: (p) => `exists (
     select from carillon.inbox_items i
     where i.tenant_id = n.tenant_id and i.recipient_id = n.recipient_id

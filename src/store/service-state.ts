@@ -2,7 +2,7 @@ import { type Queryable, run, type Statement } from '../platform/db.ts'
 
 /** What the database says of the service's health; read at a scrape. */
 export interface ServiceState {
-  /** Of each family of queues with due jobs: how long its oldest one has been due, in seconds. */
+  /** Of each family of queues with due jobs, or intents that are in no job yet: how long the oldest has been due, in seconds. */
   oldestDue: { family: string; lane: string; seconds: number }[]
   outbox: { lane: string; seconds: number; events: number }[]
   deadLetters: { channel: string; open: number }[]
@@ -10,16 +10,21 @@ export interface ServiceState {
   partitionsAheadDays: number
 }
 
-/** No scrape counts further than this. */
+/** Batches of the log that a scrape counts at most. */
 export const countedAtMost = 10_000
 
 const oldestDueSql: Statement = {
   name: 'service_state_oldest_due',
-  text: `select regexp_replace(j.name, '-(critical|bulk)$', '') as family,
-    coalesce(substring(j.name from '-(critical|bulk)$'), '') as lane,
-    extract(epoch from $1::timestamptz - min(j.start_after))::float8 as seconds
-  from pgboss.job j
-  where j.state in ('created', 'retry') and j.start_after <= $1::timestamptz
+  text: `select regexp_replace(d.name, '-(critical|bulk)$', '') as family,
+    coalesce(substring(d.name from '-(critical|bulk)$'), '') as lane,
+    extract(epoch from $1::timestamptz - min(d.since))::float8 as seconds
+  from (
+    select j.name, j.start_after as since from pgboss.job j
+    where j.state in ('created', 'retry') and j.start_after <= $1::timestamptz
+    union all
+    select carillon.intents_queue(a.priority), coalesce(a.start_after, carillon.id_time(a.id)) from carillon.asked a
+    where coalesce(a.start_after <= $1::timestamptz, true)
+  ) d
   group by 1, 2`,
 }
 

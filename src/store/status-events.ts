@@ -1,10 +1,11 @@
+import type { EventData } from '../domain/event-types.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
 export interface NewStatusEvent {
   subjectId: string
   type: string
   /** snake_case keys; no address and no content. */
-  data: Record<string, unknown>
+  data: EventData
 }
 
 const appendSql: Statement = {

@@ -15,14 +15,14 @@ export interface MergedChunk {
 
 /**
  * Merges fetched jobs into chunks: one tenant each, at most `size` ids, so that many small jobs cost as little as one
- * large one. Jobs that come again, and those that go on with a role's members, stay alone.
+ * large one. Jobs that come again, and those that go on with a role's members or take over, stay alone.
  */
 export function mergeChunks(jobs: readonly ChunkJob[], size: number): MergedChunk[] {
   const merged: MergedChunk[] = []
   const open = new Map<string, MergedChunk>()
   for (const job of jobs) {
     const { data, retryCount } = job
-    if (retryCount > 0 || data.after) {
+    if (retryCount > 0 || data.after || data.abandoned) {
       merged.push({ chunk: { ...data, tries: retryCount }, jobs: [job] })
       continue
     }

@@ -29,7 +29,7 @@ export interface DeliveriesChunk extends Chunk {
 
 /** Deliveries go out: render → send → settle. The claim is committed before the network is used. */
 export async function deliver(chunk: DeliveriesChunk, on: DeliverDeps, isOurs = () => true): Promise<void> {
-  const claims = chunk.planned?.claims ?? (await claimDeliveries(on.pool, chunk, chunk.tries > 0, on.clock.now()))
+  const claims = chunk.planned?.claims ?? (await claimDeliveries(on.pool, chunk, chunk.tries, on.clock.now()))
   if (claims.length === 0) return
   const content = chunk.planned?.content ?? (await loadContent(on.pool, chunk.tenant_id, claims))
   const templates = new Set(claims.flatMap(({ deliveryId }) => content.payload(deliveryId)?.template ?? []))
@@ -37,8 +37,11 @@ export async function deliver(chunk: DeliveriesChunk, on: DeliverDeps, isOurs = 
   const messages = renderMessages(claims, content, on.catalogue.find, on.clock.now())
 
   const settled = new Set<Promise<void>>()
-  await sendAll(messages, { ...on.send, isOurs }, (attempt) => settled.add(on.settling.add(chunk.tenant_id, attempt)))
-  await Promise.all(settled)
+  try {
+    await sendAll(messages, { ...on.send, isOurs }, (attempt) => settled.add(on.settling.add(chunk.tenant_id, attempt)))
+  } finally {
+    await Promise.all(settled)
+  }
 }
 
 const settleRetryDelaysMs = [100, 500, 2_000, 5_000]
@@ -50,7 +53,7 @@ export interface SettlingDeps {
   settle: SettleSettings
   flush: { rows: number; ms: number; maxInFlight: number; worthOwn: number }
   /** Hears of everything that was settled, after the commit: metrics and log. */
-  onSettled(settled: readonly Settled[]): void
+  onSettled(tenantId: string, settled: readonly Settled[]): void
 }
 
 /** Where the attempts of all chunks of a lane are settled together. */
@@ -62,7 +65,7 @@ export function createSettling(on: SettlingDeps): Flusher<Attempt> {
     worthOwn: on.flush.worthOwn,
     retryDelaysMs: settleRetryDelaysMs,
     settle: async (tenantId, attempts) => {
-      on.onSettled(await settleAttempts(on.pool, tenantId, attempts, on.ids, on.settle, on.clock.now()))
+      on.onSettled(tenantId, await settleAttempts(on.pool, tenantId, attempts, on.ids, on.settle, on.clock.now()))
     },
   })
 }

@@ -27,8 +27,8 @@ export interface ProcessIntentsDeps {
   recipientsPerChunk: number
   /** Wakes the workers of a queue, after the commit. */
   wake(queue: string): void
-  /** Sends what planning has claimed for this process, after the commit. */
-  handOver(job: ClaimedJob, claims: Claim[], content: Content | undefined): void
+  /** Sends what planning has claimed for this process, after the commit: in a job of its own, or in the intents'. */
+  handOver(job: ClaimedJob, claims: Claim[], content: Content | undefined, inIntentsJobs: boolean): void
   /** Undoes a claim whose planning failed. */
   giveBack(job: ClaimedJob): void
 }
@@ -38,6 +38,8 @@ export type ClaimedJob = Required<Pick<NewJob, 'id' | 'queue' | 'data'>>
 /** Intents to process: with what they say where this process has just accepted them, else by their ids alone. */
 export interface IntentsChunk extends Chunk {
   intents?: Intent[]
+  /** How often its jobs were claimed before; absent: never. */
+  tries?: number
 }
 
 /** Intents become notifications and deliveries: enrich → match → permit → plan. */
@@ -52,7 +54,12 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
     matched.flatMap(({ payload }) => payload.template ?? []),
   )
   const decided = permit(addressees, on.catalogue, on.gates, now)
-  const plan = await makePlan(chunk.tenant_id, decided, on.ids, on.plan, now)
+  // Pages of a role are planned by several jobs, and a job that comes again has to release what its last worker claimed: no
+  // mark would tell whose claim it is.
+  const inIntentsJobs = !chunk.after && !chunk.tries && continuations.length === 0
+  const continuing = new Set(continuations.map(({ intentId }) => intentId))
+  const settings = { ...on.plan, inIntentsJobs }
+  const plan = await makePlan(chunk.tenant_id, decided, on.ids, settings, now, continuing)
 
   try {
     await write(chunk, intents, unmatched, continuations, plan, on, now)
@@ -133,7 +140,8 @@ function handOver(tenantId: string, plan: Plan, planned: Planned, on: ProcessInt
         priority,
         possibleDuplicate: false,
       }))
-    on.handOver(job, claims, job.channel === 'webhook' ? undefined : content) // whose secrets are in the database
+    // The secrets of webhooks are in the database.
+    on.handOver(job, claims, job.channel === 'webhook' ? undefined : content, plan.inIntentsJobs)
   }
 }
 

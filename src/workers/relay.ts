@@ -1,16 +1,26 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import type { FeedCursor, StatusEvent } from '../domain/status-event.ts'
-import { feedTopics, toCloudEvent } from '../pipeline/stream/cloud-event.ts'
-import { disableCursor, moveCursor, openCursor } from '../pipeline/stream/feed-cursor.ts'
+import { type FeedCursor, feedStart } from '../domain/status-event.ts'
+import { disableCursor, openCursor } from '../pipeline/stream/feed-cursor.ts'
+import type { FeedEncoder } from '../pipeline/stream/feed-encoder.ts'
+import {
+  readFeedIdentity,
+  reconcileMirror,
+  relayName,
+  toKafkaPosition,
+  toPlace,
+} from '../pipeline/stream/feed-position.ts'
 import { createPollPause } from '../pipeline/stream/poll-pause.ts'
-import { type FeedPage, readEvents } from '../pipeline/stream/read-events.ts'
 import type { Clock } from '../platform/clock.ts'
-import { inTransaction } from '../platform/db.ts'
+import { isPassingFault } from '../platform/db.ts'
 import { OperationalError } from '../platform/errors.ts'
-import type { KafkaPublisher } from '../platform/kafka.ts'
+import type { TopicFinding } from '../platform/kafka/topic-findings.ts'
+import type { PublisherSession, TransactionalPublisher } from '../platform/kafka/transactional-publisher.ts'
 import type { LeaderLock, Leadership } from '../platform/leader-lock.ts'
 import { statusEventsTopic, type Wake } from '../platform/wake.ts'
+import { createBackoff } from './backoff.ts'
+import { type LeadEnd, watchLeadEnd } from './lead-end.ts'
+import { publishLog } from './publish-log.ts'
 
 export type RelayState = 'off' | 'standby' | 'leading' | 'waiting for broker'
 
@@ -18,10 +28,16 @@ export type RelayState = 'off' | 'standby' | 'leading' | 'waiting for broker'
 export type RelayFailure =
   | 'broker_unavailable'
   | 'broker_refused'
+  | 'fenced'
+  | 'schema_registry_unavailable'
+  | 'schema_refused'
+  | 'cannot_decrypt'
   | 'lead_lost'
   | 'cursor_moved'
   | 'other_database'
   | 'database'
+  /** A fault of ours. */
+  | 'bug'
 
 export interface RelayMetrics {
   published(events: number): void
@@ -32,7 +48,7 @@ export interface RelayDeps {
   /** In the role carillon_worker. */
   pool: pg.Pool
   /** Absent where no brokers are configured: the lane is switched off. */
-  publisher?: KafkaPublisher
+  publisher?: TransactionalPublisher
   leaderLock: LeaderLock
   clock: Clock
   wake?: Pick<Wake, 'on'>
@@ -40,41 +56,47 @@ export interface RelayDeps {
   logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** The row in carillon.feed_cursors, and the lock. */
   lane?: string
+  encoder: FeedEncoder
+  /** What the topics' names begin with, and with them the relay's own in Kafka. */
   topicPrefix: string
   partitions: number
   /** -1: the broker's own. */
   replication: number
+  /** -1: for ever; undefined: the broker's own. */
+  retentionMs?: number
   batchEvents?: number
   idlePollMs: number
+  /** How often the position is committed anew while nothing happens; brokers forget it after a week, if not told otherwise. */
+  keepPositionMs?: number
   /** How long a leader tries a broker that is away before another process, which may reach it, gets the lead. */
   brokerPatienceMs?: number
   /** Hears of every change of state. */
   onState?: (state: RelayState) => void
-  /** How long a stop waits for the batch under way; the next leader publishes it again. */
+  /** How long a stop waits for the transaction under way; what it did not see committed, the next leader asks Kafka about. */
   stopPatienceMs?: number
 }
 
 export interface Relay {
-  /** Lets the batch under way end, and gives up the lead. */
+  /** Lets the transaction under way end, and gives up the lead. */
   stop(): Promise<void>
   state(): RelayState
 }
 
 const leastRetryMs = 100
-/** Between two reads of a log that trickles: a batch costs about the same, however small. */
-const lingerMs = 100
 const mostRetryMs = 5_000
 /** Longer than a standby's pause between two tries for the lead, so that it is the standby who gets it. */
 const standAgainMs = 2_500
+const keepPositionMs = 12 * 3_600_000
 
 /**
- * Publishes the log of status events to Kafka, from one process at a time: at least once, in the log's order for each
- * key, without a gap. A crash, or a broker that lost its answer, repeats at most one batch.
+ * Publishes the log of status events to Kafka, exactly once and in the log's order for each key. A transaction carries the
+ * events and the place they end at, so Kafka says how far it has got; the cursor in Postgres is that place's mirror. The
+ * lock keeps relays from getting in each other's way; that only one of them counts is Kafka's part, by fencing.
  */
 export function startRelay(deps: RelayDeps): Relay {
   const lane = deps.lane ?? 'kafka'
-  const batchEvents = deps.batchEvents ?? 2_000
-  const topics = feedTopics.map((topic) => deps.topicPrefix + topic)
+  // Of the topics that its messages may go to one that is always there, and the same after a change of their order.
+  const positionTopic = deps.encoder.topics.toSorted()[0]!
   const { publisher } = deps
   const stopping = new AbortController()
   const pause = createPollPause({ idlePollMs: deps.idlePollMs, wake: deps.wake, topic: statusEventsTopic })
@@ -95,20 +117,27 @@ export function startRelay(deps: RelayDeps): Relay {
     })
   }
 
-  async function standAndLead(broker: KafkaPublisher): Promise<void> {
+  async function standAndLead(broker: TransactionalPublisher): Promise<void> {
     const retry = createBackoff(standAgainMs, mostRetryMs)
     while (!stopping.signal.aborted) {
       become('standby')
       const leadership = await deps.leaderLock.acquire(lane, stopping.signal).catch(() => undefined) // only when stopping
       if (!leadership) break
-      const ended = new AbortController()
+      const leadEnd = watchLeadEnd({
+        lost: leadership.lost,
+        lostError: leadLost,
+        stopping: stopping.signal,
+        stopPatienceMs: deps.stopPatienceMs ?? 5_000,
+        stopError: () => new OperationalError('SHUTTING_DOWN', 'the relay is stopping'),
+      })
+      leadership.lost.addEventListener('abort', pause.wakeUp)
       try {
-        await lead(broker, leadership, leadIsOver(leadership, ended.signal), () => retry.reset())
+        await lead(broker, leadership, leadEnd, () => retry.reset())
       } catch (error) {
         become('standby')
         report(error)
       } finally {
-        ended.abort()
+        leadEnd.close()
         await broker.disconnect() // nothing of ours may still be on its way when another leads
         await leadership.release()
       }
@@ -117,98 +146,93 @@ export function startRelay(deps: RelayDeps): Relay {
     become('off')
   }
 
+  const told = new Set<string>()
+  function tell(findings: readonly TopicFinding[]): void {
+    for (const finding of findings) {
+      const once = JSON.stringify(finding)
+      if (!told.has(once)) deps.logger.warn(finding, `a topic is not as it should be: ${finding.meaning}`)
+      told.add(once)
+    }
+  }
+
   async function lead(
-    broker: KafkaPublisher,
+    broker: TransactionalPublisher,
     leadership: Leadership,
-    over: Promise<never>,
+    { answered }: LeadEnd,
     onProgress: () => void,
   ): Promise<void> {
     const isLeading = () => !stopping.signal.aborted && !leadership.lost.aborted
-    let stored = await openCursor(deps.pool, lane, deps.clock.now())
-    let position = stored
-    await untilBrokerTakes(isLeading, over, async () => {
-      for (const small of await broker.ensureTopics(topics, deps)) {
-        deps.logger.warn(small, 'a topic has fewer partitions than configured')
-      }
-    })
-    deps.logger.info({ lane, cursor: stored }, 'leading the relay')
-    let ahead: Promise<FeedPage> | undefined
-    while (isLeading()) {
-      const page = await (ahead ?? readPage(position))
-      ahead = page.atEnd ? undefined : readPage(page.next) // while the broker has this one
-      ahead?.catch(() => {}) // thrown when it is awaited, or nobody wants it any more
-      if (page.events.length > 0) {
-        const messages = page.events.map((event) => toCloudEvent(event, deps.topicPrefix))
-        if (!(await untilBrokerTakes(isLeading, over, () => broker.publish(messages)))) break
-        stored = await moveTo(page.events.at(-1)!, stored, leadership)
-        deps.metrics.published(page.events.length)
-      }
-      position = page.next
-      onProgress()
-      if (page.atEnd) await (page.events.length > 0 ? pause.linger(lingerMs) : pause.wait(false))
-    }
-    if (leadership.lost.aborted) throw leadLost()
-  }
-
-  function readPage(after: FeedCursor) {
-    return inTransaction(deps.pool, (trx) => readEvents(trx, after, batchEvents))
-  }
-
-  async function moveTo(last: StatusEvent, from: FeedCursor, leadership: Leadership): Promise<FeedCursor> {
-    if (leadership.lost.aborted) throw leadLost()
-    const to = { xid: last.xid, id: last.id }
-    if (await moveCursor(deps.pool, lane, from, to, deps.clock.now())) return to
-    throw new OperationalError('CURSOR_MOVED', 'another process has moved the cursor: it leads, and we do not')
-  }
-
-  /** Rejects when it makes no more sense to wait for the broker: the lead is lost, or a stop has waited long enough. */
-  function leadIsOver(leadership: Leadership, ended: AbortSignal): Promise<never> {
-    const over = Promise.withResolvers<never>()
-    over.promise.catch(() => {}) // heard by whoever waits for the broker
-    const onLost = () => {
-      pause.wakeUp()
-      over.reject(leadLost())
-    }
-    const onStop = () => {
-      const stopped = new OperationalError('SHUTTING_DOWN', 'the relay is stopping')
-      const timer = setTimeout(() => over.reject(stopped), deps.stopPatienceMs ?? 5_000)
-      ended.addEventListener('abort', () => clearTimeout(timer))
-    }
-    leadership.lost.addEventListener('abort', onLost, { signal: ended })
-    stopping.signal.addEventListener('abort', onStop, { signal: ended })
-    return over.promise
-  }
-
-  /** Tries until the broker takes it; false when the lead ended meanwhile. Throws when its patience is at an end. */
-  async function untilBrokerTakes(
-    isLeading: () => boolean,
-    over: Promise<never>,
-    work: () => Promise<void>,
-  ): Promise<boolean> {
     const retry = createBackoff(leastRetryMs, mostRetryMs)
-    const giveUpAt = performance.now() + (deps.brokerPatienceMs ?? 60_000)
+    const patienceMs = deps.brokerPatienceMs ?? 60_000
+    let giveUpAt = performance.now() + patienceMs
+    const identity = await readFeedIdentity(deps.pool)
     while (isLeading()) {
       try {
-        await Promise.race([work(), over])
+        await answered(prepare(broker))
+        const mirror = await openCursor(deps.pool, lane, deps.clock.now())
+        const name = relayName({ topicPrefix: deps.topicPrefix, lane, identity })
+        const session = await answered(broker.takeOver({ name, positionTopic }))
+        const from = await goOnFrom(session, mirror, identity)
+        await answered(session.commit(toKafkaPosition(from, identity))) // however long it lay there, it is fresh now
         if (state === 'waiting for broker') deps.logger.info('the broker takes events again')
         become('leading')
-        return true
+        await publishLog({
+          pool: deps.pool,
+          clock: deps.clock,
+          lane,
+          identity,
+          encoder: deps.encoder,
+          session,
+          from,
+          batchEvents: deps.batchEvents ?? 2_000,
+          keepPositionMs: deps.keepPositionMs ?? keepPositionMs,
+          pause,
+          isLeading,
+          answered,
+          published: deps.metrics.published,
+          onProgress() {
+            giveUpAt = performance.now() + patienceMs
+            retry.reset()
+            onProgress()
+          },
+        })
       } catch (error) {
-        if (!isLeading()) break // whether it arrived or not, the next leader publishes it
-        if (performance.now() > giveUpAt) throw error
+        if (!isLeading()) break // whether it arrived or not, the next leader asks Kafka
+        if (!isWorthWaiting(error) || performance.now() > giveUpAt) throw error
         if (state !== 'waiting for broker') deps.logger.warn({ err: error }, 'waiting for the broker')
         become('waiting for broker')
         deps.metrics.failed(failureOf(error))
+        await broker.disconnect()
         await pause.waitFor(retry.next())
       }
     }
-    return false
+    if (leadership.lost.aborted) throw leadLost()
+  }
+
+  /** What publishing needs beside the broker's answers: topics, schemas. */
+  async function prepare(broker: TransactionalPublisher): Promise<void> {
+    tell(await broker.ensureTopics(deps.encoder.topics, deps))
+    await deps.encoder.prepare?.()
+  }
+
+  /** The place where Kafka's last transaction ended, with the mirror put there. */
+  async function goOnFrom(session: PublisherSession, mirror: FeedCursor, identity: string): Promise<FeedCursor> {
+    const kafka = toPlace(session.position, identity)
+    const found = await reconcileMirror(deps.pool, lane, mirror, kafka, deps.clock.now())
+    const told = { lane, mirror, kafka: session.position, place: found.place }
+    if (found.mirror === 'alone') {
+      const text = 'Kafka keeps no position of this relay: it goes on from the mirror in Postgres'
+      deps.logger[mirror.xid === feedStart.xid ? 'info' : 'warn'](told, text)
+    } else if (found.mirror === 'ahead') {
+      deps.logger.warn(told, 'Kafka has less than the mirror in Postgres said: what it lacks is published again')
+    } else deps.logger.info(told, 'leading the relay')
+    return found.place
   }
 
   function report(error: unknown): void {
     const reason = failureOf(error)
     deps.metrics.failed(reason)
-    const level = reason === 'other_database' || reason === 'broker_refused' ? 'error' : 'warn'
+    const level = graveReasons.includes(reason) ? 'error' : 'warn'
     deps.logger[level]({ err: error, lane, reason }, 'the relay gave up the lead, and will stand for it again')
   }
 
@@ -228,24 +252,35 @@ const leadLost = () => new OperationalError('LEAD_LOST', 'the connection that ho
 const reasonOfCode: Record<string, RelayFailure> = {
   KAFKA_UNAVAILABLE: 'broker_unavailable',
   KAFKA_REFUSED: 'broker_refused',
+  KAFKA_FENCED: 'fenced',
+  SCHEMA_REGISTRY_UNAVAILABLE: 'schema_registry_unavailable',
+  SCHEMA_REFUSED: 'schema_refused',
+  CANNOT_DECRYPT: 'cannot_decrypt',
   LEAD_LOST: 'lead_lost',
   CURSOR_MOVED: 'cursor_moved',
   FEED_OTHER_DATABASE: 'other_database',
   FEED_AHEAD_OF_DATABASE: 'other_database',
 }
 
-const failureOf = (error: unknown): RelayFailure => reasonOfCode[(error as { code: string }).code] ?? 'database'
-
-function createBackoff(leastMs: number, mostMs: number) {
-  let ms = leastMs
-  return {
-    next(): number {
-      const now = ms
-      ms = Math.min(ms * 2, mostMs)
-      return now * (0.75 + Math.random() / 2)
-    },
-    reset(): void {
-      ms = leastMs
-    },
-  }
+/** What has no code of ours is of the database where it has one of Postgres' or of the network's. */
+function failureOf(error: unknown): RelayFailure {
+  const { code } = error as { code?: unknown }
+  return reasonOfCode[String(code)] ?? (isPassingFault(error) || typeof code === 'string' ? 'database' : 'bug')
 }
+
+/** A person has to do something. */
+const graveReasons: readonly RelayFailure[] = [
+  'other_database',
+  'broker_refused',
+  'schema_refused',
+  'cannot_decrypt',
+  'bug',
+]
+/** For the others the lead is given up at once. */
+const waitedOut: readonly RelayFailure[] = [
+  'broker_unavailable',
+  'broker_refused',
+  'schema_registry_unavailable',
+  'schema_refused',
+]
+const isWorthWaiting = (error: unknown) => waitedOut.includes(failureOf(error))

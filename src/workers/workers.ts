@@ -4,22 +4,29 @@ import type { Config } from '../config/config.ts'
 import { type Channel, channels } from '../domain/channel.ts'
 import type { Lane } from '../domain/priority.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
+import { expireParkedMessages } from '../maintenance/parked-messages.ts'
 import { maintainPartitions } from '../maintenance/partitions.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
-import { createSlots, type Sender } from '../pipeline/send/send-all.ts'
+import { createEndpointSlots } from '../pipeline/send/endpoint-slots.ts'
+import { releaseAbandoned } from '../pipeline/send/release-abandoned.ts'
+import type { Sender } from '../pipeline/send/send-all.ts'
+import { createSlots } from '../pipeline/send/slots.ts'
+import { createEndpointHealth } from '../pipeline/settle/endpoint-health.ts'
 import type { Settled } from '../pipeline/settle/settle-attempts.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import { statusEventsTopic } from '../platform/wake.ts'
+import { createAsked } from '../queue/asked.ts'
 import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatcher.ts'
+import type { Unit } from '../queue/line.ts'
 import { deliveriesQueue, intentsQueue, laneOfQueue, maintenanceQueue } from '../queue/queues.ts'
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
 import { type WorkChunk, workIsolating } from './chunks.ts'
-import { createSettling, type DeliverDeps, deliver } from './deliver.ts'
+import { createSettling, type DeliverDeps, type DeliveriesChunk, deliver } from './deliver.ts'
 import { failIntent, type IntentsChunk, type ProcessIntentsDeps, processIntents } from './process-intents.ts'
-import { acceptedUnit, fetchedUnits, plannedUnit } from './units.ts'
+import { fetchedUnits, intentsUnit, intentsUnits, keptUnit, plannedUnit } from './units.ts'
 
 export interface WorkersDeps {
   config: Config
@@ -53,6 +60,9 @@ export interface Workers {
   stop(graceMs: number): Promise<void>
 }
 
+/** Of the send slots, the share that one webhook endpoint may hold: one that hangs leaves the rest to the others. */
+const endpointShare = 0.25
+
 const lanes: Lane[] = ['critical', 'bulk']
 const fetchBatch = 20
 /** A second planning or settling beside another is begun for so many rows; fewer wait and go together. */
@@ -71,6 +81,7 @@ export function startWorkers(on: WorkersDeps): Workers {
   const { config, pool, clock, ids, logger, metrics } = on
   const catalogue = createTemplateCatalogue(pool, clock)
   const size = config.WORKER_CHUNK
+  const health = createEndpointHealth({ pool, clock, mostFailingMs: config.WEBHOOK_DISABLE_AFTER, logger })
 
   // A lane has send slots of its own: CRITICAL does not wait for a slot that bulk holds.
   const deliveries = (lane: Lane): DeliverDeps => {
@@ -82,6 +93,9 @@ export function startWorkers(on: WorkersDeps): Workers {
       send: {
         providers: on.providers[lane],
         slots: (channel) => slots.get(channel)!,
+        endpointSlots: createEndpointSlots(Math.max(1, Math.floor(config.SEND_CONCURRENCY * endpointShare)), () =>
+          clock.now().getTime(),
+        ),
         now: () => clock.now(),
         stopping: stopping.signal,
         cutOff: cutOff.signal,
@@ -92,8 +106,9 @@ export function startWorkers(on: WorkersDeps): Workers {
         ids,
         settle: { policyOf: (channel) => retryPolicy(config, channel), random: Math.random },
         flush,
-        onSettled(settled) {
+        onSettled(tenantId, settled) {
           observe(metrics, logger, settled, clock.now())
+          for (const { finished } of settled) health.observe(tenantId, finished)
           on.ring(statusEventsTopic)
         },
       }),
@@ -101,7 +116,7 @@ export function startWorkers(on: WorkersDeps): Workers {
   }
   const delivering = { critical: deliveries('critical'), bulk: deliveries('bulk') }
 
-  const planning: ProcessIntentsDeps = {
+  const planning: Omit<ProcessIntentsDeps, 'handOver'> = {
     pool,
     clock,
     ids,
@@ -117,25 +132,34 @@ export function startWorkers(on: WorkersDeps): Workers {
     },
     recipientsPerChunk,
     wake: on.ring,
-    handOver(job, claims, content) {
-      const chunkJob = { ...job, name: job.queue, retryCount: 0 }
-      const deps = delivering[laneOfQueue(job.queue)]
-      dispatcher.hand(
-        job.queue,
-        plannedUnit({ claims, content }, chunkJob, (chunk, isOurs) => deliver(chunk, deps, isOurs)),
-      )
-    },
     giveBack: ({ queue, data }) => dispatcher.release(queue, data.tenant_id, data.ids.length),
   }
-  const plan = (chunk: WorkChunk & IntentsChunk) =>
-    workIsolating(
-      chunk,
-      (part) => processIntents(part, planning),
-      async (part, cause) => {
-        logger.error({ err: cause, intents: part.ids }, 'an intent cannot be processed and is given up')
-        await failIntent(part, cause, planning)
-      },
-    )
+  const plan = async (chunk: WorkChunk & IntentsChunk, ...[isOurs, keepFor]: Parameters<Unit['work']>) => {
+    const handOver: ProcessIntentsDeps['handOver'] = (job, claims, content, inIntentsJobs) => {
+      const deps = delivering[laneOfQueue(job.queue)]
+      const send = (part: DeliveriesChunk, isStillOurs: () => boolean) => deliver(part, deps, isStillOurs)
+      if (!inIntentsJobs) {
+        const chunkJob = { ...job, name: job.queue, retryCount: 0 }
+        return dispatcher.hand(job.queue, plannedUnit({ claims, content }, job.data, [chunkJob], send))
+      }
+      const { unit, ended } = keptUnit({ claims, content }, job.data, isOurs, send)
+      keepFor(ended)
+      dispatcher.hand(job.queue, unit)
+    }
+    try {
+      await workIsolating(
+        chunk,
+        (part) => processIntents(part, { ...planning, handOver }),
+        async (part, cause) => {
+          logger.error({ err: cause, intents: part.ids }, 'an intent cannot be processed and is given up')
+          await failIntent(part, cause, planning)
+        },
+      )
+    } finally {
+      // Only now: once all is planned, no slow worker of an earlier try can still plan some of it as its own.
+      if (chunk.tries > 0 && !chunk.after) for (const queue of await releaseAbandoned(pool, chunk, size)) on.ring(queue)
+    }
+  }
 
   const atOnce = config.WORKER_CONCURRENCY * size
   const work: QueueWork[] = lanes.flatMap((lane) => [
@@ -146,7 +170,8 @@ export function startWorkers(on: WorkersDeps): Workers {
       maxSize: atOnce,
       worthOwn,
       room: chunksAhead * size,
-      units: (jobs) => fetchedUnits(jobs, size, plan),
+      units: (jobs) => intentsUnits(jobs, size, plan),
+      asked: createAsked({ pool: on.bossPool, clock, lane, chunkSize: Math.min(500, size) }),
     },
     ...channels.map((channel) => ({
       queue: deliveriesQueue(channel, lane),
@@ -187,7 +212,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       const queue = intentsQueue(lane)
       const chunk = { tenant_id: tenantId, priority, ids: intents.map(({ id }) => id), intents }
       const job = { id: jobId, name: queue, data: { tenant_id: tenantId, ids: chunk.ids, priority }, retryCount: 0 }
-      dispatcher.hand(queue, acceptedUnit(chunk, [job], size, plan))
+      dispatcher.hand(queue, intentsUnit(chunk, [job], size, plan))
     },
     quiesce() {
       silence()
@@ -200,13 +225,16 @@ export function startWorkers(on: WorkersDeps): Workers {
       const patience = setTimeout(() => cutOff.abort(), graceMs * sendingShare)
       await dispatcher.stop()
       clearTimeout(patience)
+      await health.close()
     },
   }
 }
 
 async function maintain(on: WorkersDeps): Promise<void> {
   const report = await maintainPartitions(on.pool, maintenanceSettings(on.config), on.clock.now())
-  on.logger.info({ made: report.made.length, dropped: report.dropped, kept: report.kept }, 'partitions maintained')
+  const expired = await expireParkedMessages(on.pool, on.config.RETENTION_PARKED_DAYS, on.clock.now())
+  const { dropped, kept } = report
+  on.logger.info({ made: report.made.length, dropped, kept, expired }, 'partitions maintained')
 }
 
 /** How `carillon maintain` and the daily schedule keep the partitions. */

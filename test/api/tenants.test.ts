@@ -41,6 +41,9 @@ const refused: Record<string, string> = {
   archiveNotification: `mutation { archiveNotification(id: "${id}") { id } }`,
   rotateWebhookEndpointSecret: `mutation { rotateWebhookEndpointSecret(id: "${endpoint.id}") { id } }`,
   enableWebhookEndpoint: `mutation { enableWebhookEndpoint(id: "${endpoint.id}") { id } }`,
+  updateWebhookEndpoint: `mutation { updateWebhookEndpoint(id: "${endpoint.id}", input: { description: "mine" }) { id } }`,
+  deleteWebhookEndpoint: `mutation { deleteWebhookEndpoint(id: "${endpoint.id}") }`,
+  testWebhookEndpoint: `mutation { testWebhookEndpoint(id: "${endpoint.id}") { id } }`,
 }
 
 /** They name nothing of anybody's; or, for subscriptions and sends, tests of their own say it. */

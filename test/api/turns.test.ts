@@ -21,3 +21,20 @@ test('small requests go at once, large ones one a turn of the loop, in order', a
   }
   assert.equal(turns.waitingMs(), 0)
 })
+
+test('a small request does not wait behind large ones, and a flood of small ones leaves room for large ones', async () => {
+  const turns = createTurns()
+  const gone: string[] = []
+  const ask = (name: string, bytes: number) => void turns.take(bytes).then(() => gone.push(name))
+  for (let i = 0; i < 4; i++) ask(`large ${i}`, 200_000)
+  ask('alert', 800)
+  await Promise.resolve()
+  assert.deepEqual(gone, ['large 0', 'alert'])
+
+  gone.length = 0
+  for (let i = 0; i < 100; i++) ask('small', 4_000)
+  await Promise.resolve()
+  assert.ok(gone.length < 100, 'small ones take turns, too')
+  await turnOfTheLoop()
+  assert.ok(gone.includes('large 1'))
+})

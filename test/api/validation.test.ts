@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { validateSend } from '../../src/api/graphql/validate-send.ts'
+import { validateSend } from '../../src/pipeline/accept/validate-send.ts'
 import { testClock } from '../support/test-clock.ts'
 
 const now = testClock().now()

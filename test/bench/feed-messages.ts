@@ -1,18 +1,17 @@
-import { Kafka, logLevel } from 'kafkajs'
+import { pino } from 'pino'
 import { feedTopics } from '../../src/pipeline/stream/cloud-event.ts'
+import { createTopicReader } from '../../src/platform/kafka/consumer.ts'
 
-/** How many messages the broker's offsets show in the topics of the feed. */
+/** How many messages somebody finds in the topics of the feed who reads what is committed. */
 export async function countMessages(brokers: string[], topicPrefix: string): Promise<number> {
-  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
+  const logger = pino({ level: 'silent' })
+  const reader = createTopicReader({ brokers, clientId: 'bench', ssl: false, compression: 'none', logger })
   try {
+    const topics = feedTopics.map((topic) => topicPrefix + topic)
     let messages = 0
-    for (const topic of feedTopics) {
-      for (const { high, low } of await admin.fetchTopicOffsets(topicPrefix + topic))
-        messages += Number(high) - Number(low)
-    }
+    for await (const records of reader.read(await reader.ranges(topics, 'oldest'))) messages += records.length
     return messages
   } finally {
-    await admin.disconnect()
+    await reader.close()
   }
 }

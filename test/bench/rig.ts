@@ -12,8 +12,8 @@ import type { ServiceCounts } from './service/service-process.ts'
 import { monotonicMs, perSecond } from './statistics.ts'
 import { until, untilCounted } from './until.ts'
 
-/** intent received, email requested, email sent */
-export const eventsPerNotification = 3
+/** Intent received, intent enriched, email requested, email sent. */
+export const eventsPerNotification = 4
 const patienceMs = 60_000
 
 export interface RigOptions {

@@ -17,6 +17,7 @@ export const scenarioTable = {
   'fan-out': { load: async () => (await import('./scenarios/fan-out.ts')).fanOut, kafka: true },
   fairness: { load: async () => (await import('./scenarios/fairness.ts')).fairness, kafka: true },
   soak: { load: async () => (await import('./scenarios/soak.ts')).soak, kafka: true, onlyByName: true },
+  growth: { load: async () => (await import('./scenarios/growth.ts')).growth, onlyByName: true },
   relay: { load: async () => (await import('./scenarios/relay.ts')).relay, kafka: true },
   idle: { load: async () => (await import('./scenarios/idle.ts')).idle, kafka: true },
   'accept-single': { load: async () => (await import('./scenarios/accept-single.ts')).acceptSingle },

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Kafka, logLevel } from 'kafkajs'
 import { startSmtpServer } from '../channels/support/fake-smtp-server.ts'
 import { testDatabase } from '../support/database.ts'
+import { startKafka } from '../support/kafka-broker.ts'
 import { runCarillon } from './support/carillon-process.ts'
 
 interface Found {
@@ -122,4 +124,53 @@ test('brokers that do not answer fail', async () => {
   const found = await examine({ DATABASE_URL: database.url, KAFKA_BROKERS: '127.0.0.1:1' })
   assert.equal(found.code, 1)
   assert.equal(found.of('kafka').verdict, 'fail')
+})
+
+test('of a secured broker it tells release, TLS, login and topics, and what is wrong with each', async () => {
+  const database = await testDatabase()
+  const broker = await startKafka({ secured: true })
+  try {
+    const { ca, otherCa, listeners, scram } = broker.secure!
+    const env = {
+      DATABASE_URL: database.url,
+      KAFKA_BROKERS: listeners.saslTls,
+      KAFKA_SSL: 'true',
+      KAFKA_SSL_CA: ca,
+      KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+      KAFKA_SASL_USERNAME: scram.username,
+      KAFKA_SASL_PASSWORD: scram.password,
+    }
+    const good = await examine(env)
+    assert.equal(good.code, 0)
+    assert.match(good.of('kafka').detail, /answers: Kafka 4\.3, TLSv1\.3, its certificate ends on \d{4}-/)
+    assert.equal(good.of('kafka').verdict, 'warn') // in two days
+    assert.match(good.of('kafka login').detail, /^SASL SCRAM-SHA-512 lets us in$/)
+    assert.match(good.of('kafka topics').detail, /^0 of \d+ are there/)
+
+    const admin = new Kafka({ brokers: broker.brokers, logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }]
+    await admin.createTopics({ topics: [{ topic: 'notification.dlq', numPartitions: 6, configEntries }] })
+    await admin.disconnect()
+    const compacted = (await examine(env)).checks.filter(({ name }) => name === 'kafka topics')
+    assert.deepEqual(
+      compacted.map(({ verdict }) => verdict),
+      ['ok', 'warn'],
+    )
+    assert.match(compacted[1]!.detail, /notification\.dlq: cleanup\.policy is compact/)
+
+    const stranger = await examine({ ...env, KAFKA_SSL_CA: otherCa })
+    assert.match(stranger.of('kafka').detail, /refuses us .*certificate/)
+    assert.equal(stranger.of('kafka').verdict, 'fail')
+    const wrong = await examine({ ...env, KAFKA_SASL_PASSWORD: 'hush' })
+    assert.match(wrong.of('kafka login').detail, /SCRAM-SHA-512 refuses us/)
+    assert.doesNotMatch(JSON.stringify(wrong), /hush/)
+    const plain = await examine({ ...env, KAFKA_SSL: 'false', KAFKA_SSL_CA: '' })
+    assert.match(plain.of('kafka').detail, /it may want TLS/)
+    const oneOfTwo = await examine({ ...env, KAFKA_BROKERS: `localhost:1,${listeners.saslTls}` })
+    assert.equal(oneOfTwo.of('kafka').verdict, 'warn')
+    assert.equal(oneOfTwo.of('kafka login').verdict, 'ok')
+  } finally {
+    await broker.stop()
+  }
 })

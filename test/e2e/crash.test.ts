@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { inTransaction } from '../../src/platform/db.ts'
 import { eventually } from '../support/eventually.ts'
 import { createWorld, type World } from '../support/world.ts'
 
@@ -95,6 +96,37 @@ test('killed again and again in mid-flight, every notification ends, and only wh
     `select subject_id from carillon.status_events where type like 'notification.%.sent' group by 1 having count(*) <> 1`,
   )
   assert.deepEqual(events, [], 'each delivery is told as sent once')
+})
+
+test('what was asked in SQL while there was no worker, and while one was killed, is sent and told of as received once', async () => {
+  const file = join(folder, 'asked')
+  const total = 300
+  const ask = (from: number) =>
+    inTransaction(world.admin, async (trx) => {
+      await trx.query(`select set_config('carillon.tenant_id', $1, true)`, [world.tenant])
+      await trx.query(
+        `select carillon.notify(type => 'a.b', recipient => jsonb_build_object('id', 'q' || n, 'email', 'q' || n || '@example.com'),
+           subject => 'x', body => 'x', channels => '{email}', priority => (array['LOW', 'CRITICAL'])[1 + n % 2])
+         from generate_series($1::int, $2::int) n`,
+        [from, from + total / 2 - 1],
+      )
+    })
+  await ask(0)
+  const killed = await startWorker(file, 20)
+  await eventually(() => assert.ok(sends(file).length >= 1), { timeoutMs: 60_000 })
+  killed.kill('SIGKILL')
+  await once(killed, 'exit')
+  await ask(total / 2)
+  const worker = await startWorker(file, 1)
+  await eventually(async () => assert.equal(await unfinished(), 0), { timeoutMs: 90_000 })
+  worker.kill('SIGTERM')
+  await once(worker, 'exit')
+  assert.equal(new Set(sends(file).map((line) => line.split(' ')[0])).size, total)
+  const [told] = await world.rows(
+    `select count(*)::int as events, count(distinct e.subject_id)::int as intents from carillon.status_events e
+     join carillon.intents i on i.id = e.subject_id and i.source = 'sql' where e.type = 'notification.intent.received'`,
+  )
+  assert.deepEqual(told, { events: total, intents: total })
 })
 
 test('a graceful stop hands back what was not sent, sends nothing twice, and ends within its patience', async () => {

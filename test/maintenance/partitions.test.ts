@@ -54,6 +54,42 @@ test('a row lands in the partition of its id’s day; without one it is refused'
   await assert.rejects(insert(far), (error: { code?: string }) => error.code === '23514')
 })
 
+test('a day’s partitions are left to autovacuum when the day is over, and analyzed from the beginning', async () => {
+  const options = async (table: string, ms: number) =>
+    (
+      await world.rows<{ options: string[] | null }>(
+        'select reloptions as options from pg_class where oid = $1::regclass',
+        [`carillon.${table}_${dateOf(ms).replaceAll('-', '')}`],
+      )
+    )[0]!.options ?? []
+  const held = (found: string[]) => found.some((option) => option === 'autovacuum_vacuum_insert_threshold=-1')
+  await maintainPartitions(world.worker, settings, now)
+  for (const table of ['intents', 'deliveries', 'status_log']) {
+    assert.ok(held(await options(table, now.getTime())), table)
+    assert.ok(!held(await options(table, now.getTime() - day)), `${table} of yesterday`)
+    assert.ok(!(await options(table, now.getTime())).some((option) => option.startsWith('autovacuum_enabled')))
+  }
+  assert.ok(!held(await options('inbox_items', now.getTime())), 'items are read and written all day')
+
+  const tomorrow = new Date(now.getTime() + day)
+  const vacuum = await world.admin.connect()
+  try {
+    await vacuum.query('begin')
+    await vacuum.query(
+      `lock table carillon.intents_${dateOf(now.getTime()).replaceAll('-', '')} in share update exclusive mode`,
+    )
+    await maintainPartitions(world.worker, settings, tomorrow)
+    assert.ok(held(await options('intents', now.getTime())), 'somebody was in the way')
+    assert.ok(!held(await options('deliveries', now.getTime())))
+  } finally {
+    await vacuum.query('rollback')
+    vacuum.release()
+  }
+  await maintainPartitions(world.worker, settings, tomorrow)
+  assert.ok(!held(await options('intents', now.getTime())))
+  assert.deepEqual(await options('deliveries', now.getTime()), ['fillfactor=80'])
+})
+
 /** A story of `age` days ago whose delivery is in `state`. */
 async function oldStory(age: number, state: string): Promise<Date> {
   const at = new Date(now.getTime() - age * day)
@@ -74,7 +110,7 @@ test('days past their retention are dropped, but none that has something to do',
   const name = (table: string, at: Date) => `${table}_${dateOf(at.getTime()).replaceAll('-', '')}`
   assert.ok(report.dropped.includes(name('deliveries', done)))
   assert.ok(report.dropped.includes(name('idempotency_keys', done)))
-  assert.ok(!report.dropped.includes(name('audit_log', done)), 'the audit log is kept for longer')
+  assert.ok(!report.dropped.includes(name('audit_batches', done)), 'the audit log is kept for longer')
   for (const table of ['intents', 'notifications', 'deliveries', 'delivery_attempts']) {
     assert.ok(
       report.kept.some(({ partition }) => partition === name(table, waiting)),

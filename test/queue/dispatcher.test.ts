@@ -23,7 +23,9 @@ after(async () => {
   await boss.stop({ graceful: false })
 })
 
-function dispatch(work: (job: ChunkJob, isOurs: () => boolean) => Promise<void>, maxSize = 10): Dispatcher {
+type Work = (job: ChunkJob, isOurs: () => boolean, keepFor: (rest: Promise<void>) => void) => Promise<void>
+
+function dispatch(work: Work, maxSize = 10): Dispatcher {
   const dispatcher = startDispatcher({
     boss,
     pool: world.worker,
@@ -43,7 +45,7 @@ function dispatch(work: (job: ChunkJob, isOurs: () => boolean) => Promise<void>,
             priority: 0,
             jobs: [job],
             size: job.data.ids.length,
-            work: (isOurs) => work(job, isOurs),
+            work: (isOurs, keepFor) => work(job, isOurs, keepFor),
           })),
       },
     ],
@@ -122,6 +124,25 @@ test('a stop waits for what is under way and hands back what has not begun', asy
       .sort(),
     ['completed', 'retry', 'retry'],
   )
+})
+
+test('a job is kept for the rest of its work, and then completed, or sent back if that fails; its place is free meanwhile', async () => {
+  await world.admin.query('delete from pgboss.job where name = $1', [queue])
+  const rests = new Map<string, PromiseWithResolvers<void>>()
+  await put('kept', 'failing', 'fails at once')
+  const dispatcher = dispatch(async ({ data }, _, keepFor) => {
+    const rest = Promise.withResolvers<void>()
+    rests.set(data.ids[0]!, rest)
+    keepFor(rest.promise)
+    if (data.ids[0] === 'fails at once') throw new Error('planning')
+  }, 1)
+  await eventually(() => assert.equal(rests.size, 3))
+  const all = () => states('kept', 'failing', 'fails at once')
+  assert.deepEqual(new Set(Object.values(await all())), new Set(['active 0']))
+  const stopped = dispatcher.stop()
+  for (const [id, { resolve, reject }] of rests) id === 'failing' ? reject(new Error('sending')) : resolve()
+  await stopped
+  assert.deepEqual(await all(), { kept: 'completed 0', failing: 'retry 0', 'fails at once': 'retry 0' })
 })
 
 test('jobs that a heartbeat no longer finds are not begun, and what is begun hears of it', async () => {

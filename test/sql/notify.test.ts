@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import pg from 'pg'
+import { createAsked } from '../../src/queue/asked.ts'
 import { createWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -48,8 +49,8 @@ test('in the caller’s transaction: a rollback sends nothing, a commit cannot b
   })
   assert.equal(await intents('rolled-back'), 0)
   assert.equal(await intents('committed'), 1)
-  const jobs = await world.rows(`select 1 from pgboss.job where data ->> 'tenant_id' = $1`, [world.tenant])
-  assert.equal(jobs.length, 1)
+  const asked = await world.rows('select 1 from carillon.asked where tenant_id = $1', [world.tenant])
+  assert.equal(asked.length, 1)
 })
 
 test('the same key answers with the first notification; another payload is refused', async () => {
@@ -60,7 +61,7 @@ test('the same key answers with the first notification; another payload is refus
   })
 })
 
-test('it leaves what a batch leaves: the intent, its event, and its job on the queue of its priority', async () => {
+test('once taken it leaves what a batch leaves: the intent, its event, and its job on the queue of its priority', async () => {
   const ask = notify.replace('type =>', `priority => 'critical', scheduled_at => now() + interval '1 h', type =>`)
   await as(await login('carillon_caller', [world.tenant]), (client) => client.query(ask, ['left']))
   const [intent] = await world.rows(
@@ -75,6 +76,8 @@ test('it leaves what a batch leaves: the intent, its event, and its job on the q
     recipients: 1,
     payload: { recipients: [recipient], subject: 'Shipped', body: 'On its way', data: {}, metadata: {} },
   })
+  assert.deepEqual(await world.rows('select type from carillon.events_of($1)', [id]), [], 'told of with its job')
+  await createAsked({ pool: world.worker, clock: world.clock, lane: 'critical', chunkSize: 500 }).take(10, [])
   const events = await world.rows('select type, data from carillon.events_of($1)', [id])
   const data = { kind: 'direct', type: 'shop.order.shipped', source: 'sql', idempotency_key: 'left' }
   assert.deepEqual(events, [{ type: 'notification.intent.received', data }])
@@ -223,6 +226,10 @@ test('a caller can call carillon.notify and nothing else', async () => {
       `select carillon.ensure_partitions('intents', now(), 1)`,
       `select carillon.drop_partition('intents', current_date, now())`,
       'select carillon.current_tenants()',
+      'select carillon.session_tenants()',
+      'select * from carillon.asked',
+      `select carillon.take_asked('bulk', null, now(), 1, 1, 1, '{}')`,
+      'select carillon.oldest_asked()',
       `select carillon.accept_intent(now(), '${world.tenant}', 'a', 1::smallint, null, null, null, null, null, 'sql', null, null, '{}')`,
       'select carillon.new_id(now())',
       'create table carillon.mine ()',

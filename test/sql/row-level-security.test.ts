@@ -17,10 +17,11 @@ const tables = [
   'delivery_attempts',
   'status_log',
   'status_events',
-  'audit_log',
+  'audit_batches',
   'inbox_items',
   'idempotency_keys',
   'dead_letters',
+  'asked',
 ]
 
 before(async () => {
@@ -41,9 +42,10 @@ before(async () => {
       `insert into carillon.delivery_attempts (tenant_id, delivery_id, attempt, channel, provider, outcome, possible_duplicate, started_at) values ($1, $2, 1, 'email', 'x', 'accepted', false, now())`,
       `insert into carillon.status_log (tenant_id, id, at, size, first_subject, last_subject, events)
         values ($1, $2, now(), 1, $2, $2, json_build_array(json_build_object('subject_id', $2::uuid, 'type', 't', 'data', '{}'::json)))`,
-      `insert into carillon.audit_log values ($1, $2, now(), '{}')`,
+      `insert into carillon.audit_batches values ($1, $2, now(), 1, $2, $2, '[{}]')`,
       `insert into carillon.inbox_items (tenant_id, recipient_id, id, type, title, data, created_at) values ($1, 'a', $2, 't', 't', '{}', now())`,
       `insert into carillon.idempotency_keys values ($1, $2::uuid::text, current_date, sha256('x'), $2, now())`,
+      `insert into carillon.asked (tenant_id, id, priority) values ($1, $2, 1)`,
       `insert into carillon.dead_letters (tenant_id, delivery_id, channel, reason, attempts, created_at) values ($1, $2, 'email', 'transient', 1, now())`,
     ]
     for (const text of statements) await world.admin.query(text, text.includes('$2') ? values : [tenant])
@@ -82,6 +84,19 @@ for (const table of tables) {
     assert.equal((await inTransaction(world.worker, undefined, (client) => tenantsIn(client, table))).length, 2)
   })
 }
+
+test('what the bridge keeps is for operators: no tenant’s role may look at it', async () => {
+  for (const table of ['bridge_offsets', 'parked_messages']) {
+    await world.worker.query(`select 1 from carillon.${table}`)
+    for (const role of ['carillon_api', 'carillon_analyst', 'carillon_caller']) {
+      const { rows } = await world.admin.query(
+        `select has_table_privilege($1, $2, 'select') or has_any_column_privilege($1, $2, 'select') as may`,
+        [role, `carillon.${table}`],
+      )
+      assert.deepEqual(rows, [{ may: false }], `${role} on ${table}`)
+    }
+  }
+})
 
 test('the acting tenant ends with its transaction', async () => {
   const client = await world.api.connect()
@@ -150,6 +165,7 @@ test('an analyst’s login sees its own tenant whatever it sets, and neither add
       'select address from carillon.deliveries',
       'select secrets from carillon.webhook_endpoints',
       'select line from carillon.audit_log',
+      'select lines from carillon.audit_batches',
       'select * from carillon.contact_points',
       'select * from carillon.api_keys',
       'delete from carillon.status_log',

@@ -1,10 +1,13 @@
 /** A real Kafka for tests and the bench: the one that is given, or one of our own from jars or in a container. */
 import { Kafka, logLevel } from 'kafkajs'
 import { eventually } from './eventually.ts'
+import type { SecureKafka } from './kafka-security.ts'
 
 export interface TestKafka {
   brokers: string[]
   kind: 'given' | 'jars' | 'testcontainers'
+  /** With `secured` alone. */
+  secure?: SecureKafka
   /** Outages, on a broker of our own only. Same port and same data when it comes back. */
   stopBroker(): Promise<void>
   killBroker(): Promise<void>
@@ -17,6 +20,7 @@ export interface TestKafka {
 /** What a way of running a broker gives; `startKafka` waits and checks around it. */
 export interface BrokerProcess {
   brokers: string[]
+  secure?: SecureKafka
   halt(): Promise<void>
   kill(): Promise<void>
   resume(): Promise<void>
@@ -27,14 +31,16 @@ export interface BrokerProcess {
 export interface StartKafkaOptions {
   /** For outage tests: a broker that this file alone uses, though KAFKA_BROKERS may name a shared one. */
   ownBroker?: boolean
+  /** A broker of one's own with listeners for TLS and SASL beside the plain one. */
+  secured?: boolean
   onNotice?: (notice: string) => void
 }
 
 export async function startKafka(on: StartKafkaOptions = {}): Promise<TestKafka> {
   const given = process.env.KAFKA_BROKERS
-  if (given && !on.ownBroker) return useGiven(given.split(',').map((broker) => broker.trim()))
+  if (given && !on.ownBroker && !on.secured) return useGiven(given.split(',').map((broker) => broker.trim()))
 
-  const { kind, broker } = await startOurOwn(on.onNotice ?? (() => {}))
+  const { kind, broker } = await startOurOwn({ secured: on.secured === true, onNotice: on.onNotice ?? (() => {}) })
   try {
     await untilItAnswers(broker)
   } catch (error) {
@@ -47,6 +53,7 @@ export async function startKafka(on: StartKafkaOptions = {}): Promise<TestKafka>
   }
   return {
     brokers: broker.brokers,
+    secure: broker.secure,
     kind,
     stopBroker: () => broker.halt(),
     killBroker: () => broker.kill(),
@@ -68,13 +75,13 @@ async function useGiven(brokers: string[]): Promise<TestKafka> {
   return { brokers, kind: 'given', ...outages, stop: async () => {} }
 }
 
-async function startOurOwn(onNotice: (notice: string) => void) {
+async function startOurOwn(on: { secured: boolean; onNotice: (notice: string) => void }) {
   const jars = await import('./kafka-jars.ts')
   const noJars = await jars.missingForJars()
-  if (!noJars) return { kind: 'jars' as const, broker: await jars.startFromJars(onNotice) }
+  if (!noJars) return { kind: 'jars' as const, broker: await jars.startFromJars(on) }
   const containers = await import('./kafka-containers.ts')
   const noContainers = await containers.missingForContainers()
-  if (!noContainers) return { kind: 'testcontainers' as const, broker: await containers.startInContainer() }
+  if (!noContainers) return { kind: 'testcontainers' as const, broker: await containers.startInContainer(on) }
   throw new Error(
     `the tests need a real Kafka, and there is none: ${noJars}, and ${noContainers}. Set KAFKA_BROKERS, or install Java 17 and Maven, or start Docker`,
   )

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { BrokerProcess } from './kafka-broker.ts'
+import { listenerNames, makeSecurity, type SecureKafka, type Security } from './kafka-security.ts'
 
 const run = promisify(execFile)
 const pom = fileURLToPath(new URL('kafka/pom.xml', import.meta.url))
@@ -54,16 +55,22 @@ async function fetchJars(onNotice: (notice: string) => void): Promise<string> {
   }
 }
 
-export async function startFromJars(onNotice: (notice: string) => void): Promise<BrokerProcess> {
-  const jars = await fetchJars(onNotice)
+export async function startFromJars(on: {
+  secured: boolean
+  onNotice: (notice: string) => void
+}): Promise<BrokerProcess> {
+  const jars = await fetchJars(on.onNotice)
   const home = await mkdtemp(join(tmpdir(), 'carillon-kafka-'))
   const properties = join(home, 'server.properties')
   const logFile = join(home, 'broker.log')
   const port = await freePort()
-  await writeFile(properties, serverProperties(home, port, await freePort()))
-  const java = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', join(jars, '*')]
+  const security = on.secured ? await makeSecurity(home) : undefined
+  const secure = security && (await listenersOf(security))
+  await writeFile(properties, serverProperties(home, port, await freePort(), security, secure))
+  const options = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', ...(security?.javaOptions ?? [])]
+  const java = [...options, '-cp', join(jars, '*')]
   const format = ['kafka.tools.StorageTool', 'format', '-t', 'carillon-test-broker00', '-c', properties]
-  await run('java', [...java, ...format])
+  await run('java', [...java, ...format, ...(secure ? scramUsers(secure) : [])])
 
   let broker = await launch()
   async function launch() {
@@ -90,6 +97,7 @@ export async function startFromJars(onNotice: (notice: string) => void): Promise
 
   return {
     brokers: [`127.0.0.1:${port}`],
+    secure,
     halt: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     resume: async () => {
@@ -103,13 +111,39 @@ export async function startFromJars(onNotice: (notice: string) => void): Promise
   }
 }
 
-const serverProperties = (home: string, port: number, controllerPort: number) => `
+async function listenersOf({ clients }: Security): Promise<SecureKafka> {
+  const [saslTls, mutualTls, saslPlain] = [await freePort(), await freePort(), await freePort()]
+  const listeners = {
+    saslTls: `localhost:${saslTls}`,
+    mutualTls: `localhost:${mutualTls}`,
+    saslPlain: `127.0.0.1:${saslPlain}`,
+  }
+  return { ...clients, listeners }
+}
+
+const scramUsers = ({ scram: { username, password } }: SecureKafka) =>
+  ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=${username},password=${password}]`,
+  ])
+
+function serverProperties(
+  home: string,
+  port: number,
+  controllerPort: number,
+  security: Security | undefined,
+  secure: SecureKafka | undefined,
+): string {
+  const names = Object.entries(listenerNames) as [keyof typeof listenerNames, string][]
+  const more = secure ? names.map(([key, name]) => `,${name}://${secure.listeners[key]}`).join('') : ''
+  return `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${more.replaceAll('localhost', '127.0.0.1')}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}${more}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASLTLS:SASL_SSL,MUTUALTLS:SSL,SASLPLAIN:SASL_PLAINTEXT
 log.dirs=${join(home, 'data')}
 num.partitions=4
 offsets.topic.num.partitions=4
@@ -122,7 +156,10 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
-`
+${Object.entries(security?.properties ?? {})
+  .map(([name, value]) => `${name}=${value}\n`)
+  .join('')}`
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')

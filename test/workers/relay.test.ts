@@ -1,140 +1,20 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { after, afterEach, beforeEach, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { type Consumer, Kafka, logLevel, Partitioners } from 'kafkajs'
-import type pg from 'pg'
-import { pino } from 'pino'
+import { test } from 'node:test'
+import { Partitioners } from 'kafkajs'
 import { notificationIdOf } from '../../src/domain/ids.ts'
 import { feedTopics } from '../../src/pipeline/stream/cloud-event.ts'
-import { systemClock } from '../../src/platform/clock.ts'
-import { createKafkaPublisher, type KafkaMessage, type KafkaPublisher } from '../../src/platform/kafka.ts'
-import { partitionOf } from '../../src/platform/kafka-partition.ts'
-import { createLeaderLock } from '../../src/platform/leader-lock.ts'
-import { type Relay, type RelayDeps, type RelayFailure, startRelay } from '../../src/workers/relay.ts'
+import { OperationalError } from '../../src/platform/errors.ts'
+import { partitionOf } from '../../src/platform/kafka/partition.ts'
+import { createKafkaPublisher, type KafkaMessage } from '../../src/platform/kafka/publisher.ts'
+import type { TransactionalPublisher } from '../../src/platform/kafka/transactional-publisher.ts'
+import type { RelayDeps } from '../../src/workers/relay.ts'
 import { appendEvents, newIntent, newNotification, newTenant } from '../pipeline/stream/append-events.ts'
-import { testDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { startKafka, type TestKafka } from '../support/kafka-broker.ts'
+import { arrived, assertTheLog, leads, logger, relayWorld } from './relay-world.ts'
 
-const database = await testDatabase()
-const owner = database.pool()
-const worker = database.pool('carillon_worker')
-const kafka = await startKafka()
-const logger = pino({ level: 'silent' })
-
-const relays: Relay[] = []
-const consumers: Consumer[] = []
-const children: ChildProcess[] = []
-let topicPrefix = ''
-
-beforeEach(async () => {
-  topicPrefix = `t${randomUUID().slice(0, 8)}.`
-  await owner.query('delete from carillon.feed_cursors; delete from carillon.status_log')
-})
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-  await Promise.all([
-    ...relays.splice(0).map((relay) => relay.stop()),
-    ...consumers.splice(0).map((consumer) => consumer.disconnect()),
-  ])
-})
-after(() => kafka.stop())
-
-interface Watched {
-  relay: Relay
-  published: number[]
-  failed: RelayFailure[]
-}
-
-function start(over: Partial<RelayDeps> = {}, broker: TestKafka = kafka): Watched {
-  const published: number[] = []
-  const failed: RelayFailure[] = []
-  const relay = startRelay({
-    pool: worker,
-    publisher: createKafkaPublisher({
-      brokers: broker.brokers,
-      clientId: 'relay-test',
-      ssl: false,
-      compression: 'gzip',
-      logger,
-    }),
-    leaderLock: createLeaderLock({ databaseUrl: database.url, retryMs: 200, logger }),
-    clock: systemClock,
-    metrics: { published: (events) => published.push(events), failed: (reason) => failed.push(reason) },
-    logger,
-    topicPrefix,
-    partitions: 3,
-    replication: 1,
-    idlePollMs: 20,
-    batchEvents: 50,
-    ...over,
-  })
-  relays.push(relay)
-  return { relay, published, failed }
-}
-
-interface Received {
-  topic: string
-  partition: number
-  key: string
-  headers: Record<string, string>
-  value: Record<string, unknown>
-}
-
-const leads = (watched: Watched) =>
-  eventually(() => assert.equal(watched.relay.state(), 'leading'), { timeoutMs: 30_000 })
-
-/** Everything on this test's topics, from their beginning, as it comes. The topics must be there. */
-async function consume(broker: TestKafka = kafka): Promise<Received[]> {
-  const client = new Kafka({ brokers: broker.brokers, logLevel: logLevel.NOTHING })
-  const consumer = client.consumer({ groupId: randomUUID(), maxWaitTimeInMs: 50 })
-  consumers.push(consumer)
-  const received: Received[] = []
-  const read = new Set<string>()
-  await consumer.connect()
-  await consumer.subscribe({ topics: feedTopics.map((topic) => topicPrefix + topic), fromBeginning: true })
-  await consumer.run({
-    eachMessage: async ({ topic, partition, message }) => {
-      const place = `${topic} ${partition} ${message.offset}`
-      if (read.has(place)) return // the group was rebalanced: the consumer reads again what is in the log once
-      read.add(place)
-      const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)])
-      received.push({
-        topic: topic.slice(topicPrefix.length),
-        partition,
-        key: String(message.key),
-        headers: Object.fromEntries(headers),
-        value: JSON.parse(String(message.value)),
-      })
-    },
-  })
-  return received
-}
-
-const idsOf = (received: Received[]) => received.map((message) => message.headers.ce_id!)
-const firstOnes = (received: Received[]) => {
-  const seen = new Set<string>()
-  return received.filter(({ headers }) => !seen.has(headers.ce_id!) && seen.add(headers.ce_id!))
-}
-
-/** The promise to consumers: per key and topic the log's order, and so sequences that rise. */
-function assertOrder(received: Received[]): void {
-  const last = new Map<string, string>()
-  for (const { topic, key, headers } of firstOnes(received)) {
-    const at = `${topic} ${key}`
-    assert.ok((last.get(at) ?? '') < headers.ce_sequence!, `${at}: ${headers.ce_sequence} after ${last.get(at)}`)
-    last.set(at, headers.ce_sequence!)
-  }
-}
-
-async function arrived(received: Received[], ids: readonly string[], timeoutMs = 30_000): Promise<void> {
-  await eventually(() => assert.equal(new Set(idsOf(received)).size, ids.length), { timeoutMs })
-  assert.deepEqual([...new Set(idsOf(received))].sort(), [...ids].sort())
-}
+const world = await relayWorld()
+const { owner, kafka, start, consume } = world
 
 const verbs = ['requested', 'retrying', 'sent', 'delivered', 'read']
 
@@ -162,12 +42,34 @@ test('16 writers, one of them slow: everything arrives once, each notification i
   await slow.query('commit')
   slow.release()
   await arrived(received, ids)
-  assert.equal(received.length, ids.length, 'nothing came twice')
-  assertOrder(received)
+  assertTheLog(received, await world.logOf())
   const types = new Map<string, string[]>()
   for (const { key, headers } of received) types.set(key, [...(types.get(key) ?? []), headers.ce_type!])
   const story = verbs.map((verb) => `notification.email.${verb}`)
   assert.equal([...types.values()].filter((seen) => seen.join() === story.join()).length, 320)
+})
+
+test('an encoder of long messages gets a few events at a time, and the feed is the same', async () => {
+  const encoder = world.encoder()
+  const sizes: number[] = []
+  const few = {
+    ...encoder,
+    mostEvents: 7,
+    encode(events: Parameters<typeof encoder.encode>[0]) {
+      sizes.push(events.length)
+      return encoder.encode(events)
+    },
+  }
+  const [tenantId, subjectId] = [newTenant(), newNotification()]
+  const ids = await appendEvents(
+    owner,
+    Array.from({ length: 30 }, () => ({ tenantId, subjectId })),
+  )
+  await leads(start({ encoder: few }))
+  const received = await consume()
+  await arrived(received, ids)
+  assertTheLog(received, await world.logOf())
+  assert.equal(Math.max(...sizes), 7) // a broker that is not ready makes it begin anew, so how often is not told
 })
 
 const cloudEventsTable: [attribute: string, required: boolean, form: RegExp][] = [
@@ -183,6 +85,8 @@ const cloudEventsTable: [attribute: string, required: boolean, form: RegExp][] =
   ['ce_tenantid', true, /^[0-9a-f-]{36}$/],
   ['ce_traceparent', false, /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/],
   ['ce_correlationid', false, /./],
+  ['ce_dataschema', true, /^urn:carillon:feed:\d+:[A-Z][A-Za-z]+$/],
+  ['ce_idempotencykey', false, /./],
 ]
 
 test('what a consumer reads is CloudEvents 1.0 in binary mode, by the table, on the topic and key that were promised', async () => {
@@ -196,7 +100,7 @@ test('what a consumer reads is CloudEvents 1.0 in binary mode, by the table, on 
     [intent, 'notification.intent.received', 'notification.intents'],
     [delivery, 'notification.email.sent', 'notification.email'],
     [delivery, 'notification.dead_lettered', 'notification.dlq'],
-    [notification, 'notification.cancelled', 'carillon.system'],
+    [notification, 'notification.cancelled', 'notification.intents'],
   ]
   const events = cases.map(([subjectId, type], n) => ({ tenantId, subjectId, type, data: n === 1 ? data : {} }))
   await arrived(received, await appendEvents(owner, events))
@@ -245,142 +149,13 @@ test('of two relays one publishes, and when it stops the other goes on without a
   assert.equal(pair[leader]!.relay.state(), 'off')
   ids.push(...(await some()))
   await arrived(received, ids)
-  const repeated = received.length - ids.length
-  assert.equal(repeated, 0, `${repeated} repeated; failures: ${pair.flatMap(({ failed }) => failed)}`)
-})
-
-test('when the leader is killed with -9 in full flow, the standby takes over and repeats at most one batch', async () => {
-  const script = fileURLToPath(new URL('../pipeline/stream/relay-process.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, database.url, kafka.brokers.join(','), topicPrefix], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  children.push(child)
-  let complaints = ''
-  child.stderr.on('data', (text) => {
-    complaints += text
-  })
-  const lines = createInterface(child.stdout)
-  const tenantId = newTenant()
-  const notifications = Array.from({ length: 40 }, newNotification)
-  const ids: string[] = []
-  let writing = true
-  const writers = Array.from({ length: 4 }, async (_, writer) => {
-    while (writing) {
-      const subjects = notifications.filter((__, n) => n % 4 === writer)
-      ids.push(
-        ...(await appendEvents(
-          owner,
-          subjects.map((subjectId) => ({ tenantId, subjectId })),
-        )),
-      )
-    }
-  })
-  let publishedByChild = 0
-  const failures: string[] = []
-  lines.on('line', (line) => {
-    const [what, told] = line.split(' ')
-    if (what === 'published') publishedByChild += Number(told)
-    else failures.push(line)
-  })
-  await eventually(() => assert.ok(publishedByChild > 200), { timeoutMs: 30_000 })
-  const standby = start()
-  child.kill('SIGKILL')
-  const killedAt = performance.now()
-  await once(child, 'exit')
-  await eventually(() => assert.ok(standby.published.length > 0), { timeoutMs: 20_000 })
-  const takeoverMs = performance.now() - killedAt
-  writing = false
-  await Promise.all(writers)
-  const received = await consume()
-  await arrived(received, ids, 60_000)
-  failures.push(...standby.failed)
-  // One batch for the kill, and one for each time that the broker did not say whether it had taken one.
-  const repeated = received.length - ids.length
-  assert.ok(repeated <= 50 * (1 + failures.length), `${repeated} repeated, failures: ${failures}`)
-  assertOrder(received)
-  assert.ok(takeoverMs < 5_000, `took over after ${takeoverMs} ms`)
-  assert.equal(complaints, '', 'among them the TimeoutNegativeWarning that kafkajs by itself brings about')
-})
-
-test('a crash between publishing and moving the cursor repeats that batch and nothing else', async () => {
-  let crashes = 0
-  const query = (config: pg.QueryConfig) => {
-    if (config.name === 'stream/move_cursor' && crashes++ === 1) return Promise.reject(new Error('crashed'))
-    return worker.query(config)
-  }
-  const pool = Object.assign(Object.create(worker), { query }) as pg.Pool
-  const tenantId = newTenant()
-  const ids = await appendEvents(
-    owner,
-    Array.from({ length: 200 }, () => ({ tenantId, subjectId: newNotification() })),
-  )
-  const { relay, failed } = start({ pool })
-  await leads({ relay, failed, published: [] })
-  const received = await consume()
-  await arrived(received, ids)
-  await eventually(() => assert.equal(received.length, 250))
-  assert.deepEqual(failed, ['database'])
-  assertOrder(received)
-})
-
-test('a process that no longer leads cannot move the cursor: it gives up, and what it repeats is one batch', async () => {
-  const tenantId = newTenant()
-  const everybodyLeads = { acquire: async () => ({ lost: new AbortController().signal, release: async () => {} }) }
-  const pair = [start({ leaderLock: everybodyLeads }), start({ leaderLock: everybodyLeads })]
-  await Promise.all(pair.map(leads))
-  const ids = await appendEvents(
-    owner,
-    Array.from({ length: 50 }, () => ({ tenantId, subjectId: newNotification() })),
-  )
-  const received = await consume()
-  await arrived(received, ids)
-  await eventually(() => assert.ok(pair.some(({ failed }) => failed.includes('cursor_moved'))))
-  assert.equal(pair.flatMap(({ published }) => published).length, 1)
-})
-
-test('a broker that is away holds events back, and all of them arrive in order when it is back', async () => {
-  const own = await startKafka({ ownBroker: true })
-  try {
-    const watched = start({}, own)
-    await leads(watched)
-    const tenantId = newTenant()
-    const notifications = Array.from({ length: 30 }, newNotification)
-    const round = (verb: string) =>
-      appendEvents(
-        owner,
-        notifications.map((subjectId) => ({ tenantId, subjectId, type: `notification.sms.${verb}` })),
-      )
-    const ids = await round('requested')
-    await eventually(() => assert.ok(watched.published.length > 0))
-    await own.killBroker()
-    for (const verb of ['retrying', 'sent', 'delivered']) ids.push(...(await round(verb)))
-    await eventually(() => assert.equal(watched.relay.state(), 'waiting for broker'), { timeoutMs: 60_000 })
-    ids.push(...(await round('read')))
-    await own.startBroker()
-    await eventually(() => assert.equal(watched.relay.state(), 'leading'), { timeoutMs: 60_000 })
-    const received = await consume(own)
-    await arrived(received, ids, 60_000)
-    assertOrder(received)
-    await own.stopBroker()
-    ids.push(...(await round('archived')))
-    await own.startBroker()
-    await arrived(received, ids, 90_000)
-    assertOrder(received)
-    assert.ok(watched.failed.every((reason) => reason === 'broker_unavailable'))
-    await Promise.all([watched.relay.stop(), ...consumers.splice(0).map((consumer) => consumer.disconnect())])
-  } finally {
-    await own.stop()
-  }
+  // A broker that has just started says so until it has made the topics of its transactions.
+  const failed = pair.flatMap(({ failed }) => failed).filter((reason) => reason !== 'broker_unavailable')
+  assert.deepEqual(failed, [])
 })
 
 test('a leader that cannot reach the broker for long gives the lead to one that can', async () => {
-  const cutOff = createKafkaPublisher({
-    brokers: ['127.0.0.1:1'],
-    clientId: 'cut-off',
-    ssl: false,
-    compression: 'gzip',
-    logger,
-  })
+  const cutOff = world.publisher(['127.0.0.1:1'])
   const first = start({ publisher: cutOff, brokerPatienceMs: 100 })
   await eventually(() => assert.ok(first.failed.includes('broker_unavailable')))
   await leads(start())
@@ -400,19 +175,21 @@ test('a leader whose lock is cut off stands for the lead again and goes on witho
   await eventually(() => assert.deepEqual(watched.failed, ['lead_lost']))
   ids.push(...(await one()))
   await arrived(received, ids)
-  assert.equal(received.length, 2)
 })
 
-test('a stop does not wait for a broker that never answers, and the batch stays unsent', async () => {
+test('a stop does not wait for a broker that never answers, and the batch counts as unsent', async () => {
   await appendEvents(owner, [{ tenantId: newTenant(), subjectId: newNotification() }])
   const asked = Promise.withResolvers<void>()
-  const publisher: KafkaPublisher = {
-    connect: async () => {},
+  const publisher: TransactionalPublisher = {
     ensureTopics: async () => [],
-    publish: () => {
-      asked.resolve()
-      return new Promise(() => {})
-    },
+    takeOver: async () => ({
+      position: undefined,
+      send: () => {
+        asked.resolve()
+        return new Promise(() => {})
+      },
+      commit: async () => {},
+    }),
     disconnect: async () => {},
   }
   const { relay, published } = start({ publisher, stopPatienceMs: 50 })
@@ -462,11 +239,30 @@ test('a topic that is there with fewer partitions is reported and used', async (
     compression: 'gzip',
     logger,
   })
-  const topic = `${topicPrefix}carillon.system`
+  const topic = `${world.topicPrefix}carillon.system`
   assert.deepEqual(await publisher.ensureTopics([topic], { partitions: 2, replication: -1 }), [])
   assert.deepEqual(await publisher.ensureTopics([topic], { partitions: 5, replication: -1 }), [
-    { topic, partitions: 2, wanted: 5 },
+    { topic, setting: 'partitions', found: '2', meaning: 'fewer than the 5 configured' },
   ])
+})
+
+test('what is found of a topic is told once, however often the relay prepares to lead', async () => {
+  const finding = { topic: 't', setting: 'partitions', found: '1', meaning: 'fewer than the 6 configured' } as const
+  let prepared = 0
+  const publisher: TransactionalPublisher = {
+    ensureTopics: async () => {
+      prepared++
+      return [finding]
+    },
+    takeOver: () => Promise.reject(new OperationalError('KAFKA_UNAVAILABLE', 'away')),
+    disconnect: async () => {},
+  }
+  const told: unknown[] = []
+  const silence = { info: () => {}, warn: () => {}, error: () => {} }
+  const listening = { ...silence, warn: (what: object) => void ('topic' in what && told.push(what)) }
+  world.start({ publisher, logger: listening })
+  await eventually(() => assert.ok(prepared >= 3))
+  assert.deepEqual(told, [finding])
 })
 
 test('a batch of one key that is larger than a broker takes at once arrives whole and in order', async () => {
@@ -477,7 +273,7 @@ test('a batch of one key that is larger than a broker takes at once arrives whol
     compression: 'gzip',
     logger,
   })
-  const topics = feedTopics.map((topic) => topicPrefix + topic)
+  const topics = feedTopics.map((topic) => world.topicPrefix + topic)
   await publisher.ensureTopics(topics, { partitions: 2, replication: -1 })
   const noise = () => Array.from({ length: 60 }, () => randomUUID()).join('')
   const batch = Array.from({ length: 2_000 }, (_, n): KafkaMessage => {
@@ -492,8 +288,10 @@ test('a batch of one key that is larger than a broker takes at once arrives whol
     received,
     batch.map(({ headers }) => headers.ce_id!),
   )
-  assert.equal(received.length, batch.length)
-  assertOrder(received)
+  assert.ok(
+    received.every(({ headers }, n) => n === 0 || received[n - 1]!.headers.ce_sequence! < headers.ce_sequence!),
+    'in order',
+  )
 })
 
 test('an unknown topic is an operational error, and the publisher works again afterwards', async () => {
@@ -504,7 +302,7 @@ test('an unknown topic is an operational error, and the publisher works again af
     compression: 'gzip',
     logger,
   })
-  const message = { topic: `${topicPrefix}nowhere`, key: 'k', headers: {}, value: '{}' }
+  const message = { topic: `${world.topicPrefix}nowhere`, key: 'k', headers: {}, value: '{}' }
   await assert.rejects(publisher.publish([message]), { name: 'OperationalError', code: /^KAFKA_/ })
   await publisher.ensureTopics([message.topic], { partitions: 1, replication: -1 })
   await publisher.publish([message])

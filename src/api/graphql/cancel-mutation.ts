@@ -1,7 +1,8 @@
+import type { EventData } from '../../domain/event-types.ts'
 import { idTimeMs, intentIdOf, isNotificationId, ordinalOf } from '../../domain/ids.ts'
 import { asTenants } from '../../platform/db.ts'
 import { cancelDeliveries, lockDeliveries } from '../../store/deliveries.ts'
-import { findIntents } from '../../store/intents.ts'
+import { findIntents, type IntentRow } from '../../store/intents.ts'
 import { findNotifications, insertCancelledNotification } from '../../store/notifications.ts'
 import { appendStatusEvents } from '../../store/status-events.ts'
 import { builder } from './builder.ts'
@@ -64,7 +65,7 @@ async function cancelUnplanned(
     createdAt: new Date(idTimeMs(id)),
   })
   if (!inserted) return 'planned'
-  const event = { subjectId: id, type: 'notification.cancelled', data: storyOf(view) }
+  const event = { subjectId: id, type: 'notification.cancelled', data: storyOf(view, intent) }
   await appendStatusEvents(trx, tenantId, [event], on.ids, now)
   return 'cancelled'
 }
@@ -79,25 +80,26 @@ async function cancelPlanned(on: Services, trx: Trx, tenantId: string, view: Not
     ({ channel, state }) => channel !== 'audit' && ['sending', 'sent', 'delivered', 'bounced'].includes(state),
   )
   const stopped = !reached && (cancelled.length > 0 || before.some(({ state }) => state === 'cancelled'))
-  const data = { ...storyOf(view), reason: 'cancelled' }
+  if (cancelled.length === 0) return stopped
+  const [intent] = await findIntents(trx, tenantId, [intentIdOf(view.id)])
+  const data = { ...storyOf(view, intent), reason: 'cancelled' }
   const events = cancelled.map(({ id, channel }) => ({
     subjectId: id,
     type: `notification.${channel}.cancelled`,
-    data: { ...data, channel } as Record<string, unknown>,
+    data: { ...data, channel } as EventData,
   }))
-  if (stopped && cancelled.length > 0) {
-    events.push({ subjectId: view.id, type: 'notification.cancelled', data })
-  }
+  if (stopped) events.push({ subjectId: view.id, type: 'notification.cancelled', data })
   await appendStatusEvents(trx, tenantId, events, on.ids, now)
   return stopped
 }
 
-/** What every status event of a notification says of it. */
-export function storyOf(view: NotificationView): Record<string, unknown> {
+/** What every status event of a notification says of it. The intent is absent where it is past its retention. */
+function storyOf(view: NotificationView, intent: Pick<IntentRow, 'idempotency_key'> | undefined): EventData {
   return {
     recipient_id: view.recipientId,
     type: view.type,
     category: view.category,
+    idempotency_key: intent?.idempotency_key,
     correlation_id: view.correlationId,
     traceparent: view.traceparent,
   }

@@ -26,6 +26,8 @@ export interface ApiServices {
   config: Config
   subscriptions: SubscriptionGate
   mailbox?: Pick<CaptureMailbox, 'list' | 'get'>
+  /** Tells the workers that a webhook endpoint was subscribed to status events. */
+  onSubscribed(): void
 }
 
 /** Who asks, set by the transport before GraphQL begins. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
 import type { Logger } from 'pino'
+import type { InputFault } from '../../pipeline/accept/input-fault.ts'
 import { OverloadedError } from '../../pipeline/accept/overload.ts'
 
 /** What a caller can do something about; stable, and told in `extensions.code`. */
@@ -20,12 +21,6 @@ export type FaultCode =
   | 'OVERLOADED'
   | 'UNAVAILABLE'
   | 'INTERNAL'
-
-/** What is wrong with an input, and where. */
-export interface InputFault {
-  path: string[]
-  message: string
-}
 
 interface FaultOptions {
   path?: readonly string[]

@@ -1,9 +1,14 @@
 import { deliveryId, isNotificationId, notificationIdOf } from '../../domain/ids.ts'
 import { lowerInboxCounts } from '../../store/inbox-counters.ts'
-import { type InboxMark, markInboxItems, storyOf as rangeOfStory, wholeInbox } from '../../store/inbox-items.ts'
+import {
+  type InboxMark,
+  type MarkedItem,
+  markInboxItems,
+  storyOf as rangeOfStory,
+  wholeInbox,
+} from '../../store/inbox-items.ts'
 import { appendStatusEvents } from '../../store/status-events.ts'
 import { builder } from './builder.ts'
-import { storyOf } from './cancel-mutation.ts'
 import { type ApiContext, asCaller, requireScope } from './context.ts'
 import { fault } from './errors.ts'
 import { findViews } from './loaders.ts'
@@ -55,7 +60,7 @@ async function markOne(context: ApiContext, id: string, mark: InboxMark): Promis
     if (!view) throw fault('NOT_FOUND', 'there is no such notification', { path: ['id'] })
     const marked = await markInboxItems(trx, tenantId, view.recipientId, mark, rangeOfStory(id), now)
     await lowerInboxCounts(trx, tenantId, view.recipientId, marked)
-    await appendStatusEvents(trx, tenantId, eventsOf(marked.ids, mark, storyOf(view)), context.services.ids, now)
+    await appendStatusEvents(trx, tenantId, eventsOf(marked.items, mark, view.recipientId), context.services.ids, now)
     return view
   })
 }
@@ -66,16 +71,16 @@ async function markAllRead(context: ApiContext, recipientId: string): Promise<nu
   return asCaller(context, async (trx) => {
     const marked = await markInboxItems(trx, tenantId, recipientId, 'read', wholeInbox, now)
     await lowerInboxCounts(trx, tenantId, recipientId, marked)
-    const events = eventsOf(marked.ids, 'read', { recipient_id: recipientId })
+    const events = eventsOf(marked.items, 'read', recipientId)
     await appendStatusEvents(trx, tenantId, events, context.services.ids, now)
-    return marked.ids.length
+    return marked.items.length
   })
 }
 
-function eventsOf(ids: readonly string[], mark: InboxMark, story: Record<string, unknown>) {
-  return ids.map((id) => ({
+function eventsOf(items: readonly MarkedItem[], mark: InboxMark, recipientId: string) {
+  return items.map(({ id, story }) => ({
     subjectId: deliveryId(notificationIdOf(id), 'in_app'),
     type: `notification.in_app.${mark}`,
-    data: { ...story, channel: 'in_app' },
+    data: { ...story, recipient_id: recipientId, channel: 'in_app' },
   }))
 }

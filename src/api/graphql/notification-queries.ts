@@ -1,4 +1,5 @@
 import { firstIdAt, isId, isNotificationId } from '../../domain/ids.ts'
+import { parseMoment } from '../../pipeline/accept/validate-fields.ts'
 import { pageNotifications } from '../../store/notifications.ts'
 import { builder } from './builder.ts'
 import { PaginationInput, pageWindow, toConnection } from './connection.ts'
@@ -10,7 +11,6 @@ import { cursorOfNotification, NotificationConnection } from './notification-con
 import { Notification } from './notification-type.ts'
 import { viewOfRow } from './notification-view.ts'
 import { ChannelEnum, StatusEnum } from './scalars.ts'
-import { parseMoment } from './validate-fields.ts'
 
 const NotificationFilters = builder.inputType('NotificationFilters', {
   fields: (t) => ({
@@ -21,6 +21,10 @@ const NotificationFilters = builder.inputType('NotificationFilters', {
     type: t.string(),
     unread: t.boolean({
       description: 'true: in the inbox and neither read nor archived; false: in the inbox and read.',
+    }),
+    statusWebhooks: t.boolean({
+      description:
+        'true: those that tell webhook endpoints of status events; else all others. Of one intent or recipient: all.',
     }),
     from: t.field({ type: 'DateTime', description: 'Accepted at this moment or later.' }),
     to: t.field({ type: 'DateTime', description: 'Accepted before this moment.' }),
@@ -50,6 +54,7 @@ builder.queryField('notifications', (t) =>
       requireScope(context, 'read')
       const filters = args.filters ?? {}
       const window = pageWindow(args.pagination, decodeIdCursor)
+      const isOfOne = filters.recipientId != null || filters.intentId != null
       const page = {
         atLeast: firstIdOf(filters.from, 'from'),
         below: least(window.olderThan, firstIdOf(filters.to, 'to')),
@@ -59,6 +64,7 @@ builder.queryField('notifications', (t) =>
         channel: filters.channel ?? undefined,
         statuses: filters.status ?? undefined,
         unread: filters.unread ?? undefined,
+        statusWebhooks: isOfOne ? undefined : (filters.statusWebhooks ?? false),
         newestFirst: window.newestFirst,
         limit: window.size + 1,
       }

@@ -99,6 +99,7 @@ export function viewsOfNewIntent(intent: NewIntent, intentId: string, now: Date)
     priority: intent.priority,
     category: intent.category ?? null,
     event_id: intent.eventId ?? null,
+    idempotency_key: intent.idempotencyKey ?? null,
     correlation_id: intent.correlationId ?? null,
     traceparent: intent.traceparent ?? null,
     scheduled_at: intent.scheduledAt ? new Date(intent.scheduledAt) : null,

@@ -1,11 +1,21 @@
 import { z } from 'zod'
 import type { Channel } from '../../domain/channel.ts'
+import type { InputFault } from '../../pipeline/accept/input-fault.ts'
+import {
+  email,
+  faultsOf,
+  indexed,
+  locale,
+  oneLine,
+  orAbsent,
+  timezone,
+  webUrl,
+} from '../../pipeline/accept/validate-fields.ts'
 import { findRecipients, type RecipientRow, upsertRecipients } from '../../store/recipients.ts'
 import { builder } from './builder.ts'
 import { asCaller, requireScope } from './context.ts'
-import { fault, type InputFault, validationFault } from './errors.ts'
+import { fault, validationFault } from './errors.ts'
 import { ChannelEnum } from './scalars.ts'
-import { email, faultsOf, indexed, locale, oneLine, orAbsent, timezone, webUrl } from './validate-fields.ts'
 
 const maxRecipients = 1_000
 

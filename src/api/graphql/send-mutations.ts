@@ -1,4 +1,5 @@
 import { notificationId } from '../../domain/ids.ts'
+import type { SendCaller } from '../../pipeline/accept/validate-send.ts'
 import { builder } from './builder.ts'
 import { type ApiContext, requireScope } from './context.ts'
 import { fault, validationFault } from './errors.ts'
@@ -7,7 +8,6 @@ import { type NotificationView, viewsOfNewIntent } from './notification-view.ts'
 import { EventInput, SendNotificationInput } from './send-inputs.ts'
 import { type SendAnswer, SendResult } from './send-result-type.ts'
 import { answersOf, judgeAll, maxInputs, notificationOf, type Sending, sendings, validOnes } from './sending.ts'
-import type { SendCaller } from './validate-send.ts'
 
 /*
  * The usual form of these, one mutation with one variable, is answered by send-shortly.ts with the same pieces; nothing

@@ -10,17 +10,17 @@ import {
   print,
 } from 'graphql'
 import type { AcceptAnswer } from '../../domain/intent.ts'
+import type { InputFault } from '../../pipeline/accept/input-fault.ts'
+import { tooDeep } from '../../pipeline/accept/validate-fields.ts'
+import type { ValidatedIntent } from '../../pipeline/accept/validate-send.ts'
 import { type Coercion, compileCoercion, notPlain } from './coercion.ts'
 import type { ApiContext, ApiServices, Caller } from './context.ts'
-import type { InputFault } from './errors.ts'
 import type { Loaders } from './loaders.ts'
 import { operationCost } from './operation-cost.ts'
 import { compileProjection, type Projection } from './projection.ts'
 import { schema } from './schema.ts'
 import { sendCallerOf } from './send-mutations.ts'
 import { answersOf, judgeAll, maxInputs, notificationOf, type Sending, sendings, validOnes } from './sending.ts'
-import { tooDeep } from './validate-fields.ts'
-import type { ValidatedIntent } from './validate-send.ts'
 
 /** What a request says, as far as GraphQL is concerned. */
 export interface Operation {

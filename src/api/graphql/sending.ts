@@ -1,9 +1,9 @@
 import type { AcceptAnswer, NewIntent } from '../../domain/intent.ts'
+import { validateEvent } from '../../pipeline/accept/validate-event.ts'
+import { type SendCaller, type ValidatedIntent, validateSend } from '../../pipeline/accept/validate-send.ts'
 import { fault } from './errors.ts'
 import { type NotificationView, viewsOfNewIntent } from './notification-view.ts'
 import type { SendAnswer } from './send-result-type.ts'
-import { validateEvent } from './validate-event.ts'
-import { type SendCaller, type ValidatedIntent, validateSend } from './validate-send.ts'
 
 export const maxInputs = 1_000
 

@@ -173,8 +173,8 @@ async function* readAtEachEvent(
   }
 }
 
-/** Events of the notification, of its deliveries, and of its intent but for the one that began it. */
+/** Events of the notification, of its deliveries, and of its intent where they end it. */
 function isOfStory({ subjectId, type }: StatusEvent, id: string): boolean {
-  if (subjectId === intentIdOf(id)) return type !== 'notification.intent.received'
+  if (subjectId === intentIdOf(id)) return !/\.(received|enriched)$/.test(type)
   return subjectId >= id && subjectId <= lastIdOf(id)
 }

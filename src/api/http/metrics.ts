@@ -86,7 +86,7 @@ export function registerMetrics({ registry, pool, statePool, openSubscriptions, 
   )
   gauge(
     'carillon_outbox_lag_events',
-    `Status events that a follower has not passed on, counted up to ${countedAtMost}.`,
+    `Status events that a follower has not passed on, counted over ${countedAtMost} batches at most.`,
     ['lane'],
     (on, state) => {
       for (const { lane, events } of state.outbox) on.set({ lane }, events)

@@ -38,6 +38,8 @@ export interface ApiServerDeps {
   mailbox?: Pick<CaptureMailbox, 'list' | 'get'>
   /** Role carillon_worker, for the metrics that concern every tenant; without it they are left out. */
   statePool?: pg.Pool
+  /** Hears of webhook endpoints that were subscribed to status events. */
+  onSubscribed?(): void
   /** Default 1000. */
   subscriptionsPerKey?: number
 }
@@ -67,6 +69,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
     config,
     subscriptions,
     mailbox,
+    onSubscribed: () => deps.onSubscribed?.(),
   }
   const authenticator = createAuthenticator({ pool, clock })
   const rateLimiter = createRateLimiter(config.API_RATE_LIMIT, () => performance.now())

@@ -6,7 +6,7 @@ import { createGuardedAgent, exchange } from '../http-exchange.ts'
 import type { Provider } from '../port.ts'
 import { signWebhook } from './sign-webhook.ts'
 import { webhookOutcome } from './webhook-outcome.ts'
-import { webhookPayload } from './webhook-payload.ts'
+import { webhookId, webhookPayload } from './webhook-payload.ts'
 
 export interface WebhookSettings extends AddressGuardOptions {
   /** For one try, from the call to the last byte read. Default 15 s, as Standard Webhooks advises (15 to 30). */
@@ -39,15 +39,16 @@ export function createWebhookProvider(settings: WebhookSettings, clock: Clock): 
     const url = parseEndpoint(message.address, settings.allowHttp === true)
     if (typeof url === 'string') return misconfigured(url)
 
+    const id = webhookId(message)
     const body = webhookPayload(message)
     const timestampSeconds = Math.floor(clock.now().getTime() / 1_000)
-    const signature = signWebhook(message.webhook?.secrets ?? [], message.deliveryId, timestampSeconds, body)
+    const signature = signWebhook(message.webhook?.secrets ?? [], id, timestampSeconds, body)
     if (signature === undefined) return misconfigured('the endpoint has no usable signing secret')
 
     const headers: Record<string, string> = {
       'content-type': 'application/json',
       'user-agent': settings.userAgent ?? 'Carillon-Webhooks',
-      'webhook-id': message.deliveryId,
+      'webhook-id': id,
       'webhook-timestamp': String(timestampSeconds),
       'webhook-signature': signature,
     }

@@ -1,8 +1,6 @@
 import { statfs } from 'node:fs/promises'
-import { pino } from 'pino'
 import { verifySmtp } from '../../channels/email/verify-smtp.ts'
 import type { Config } from '../../config/config.ts'
-import { createKafkaPublisher, kafkaOptions } from '../../platform/kafka.ts'
 import { codeOf } from '../exit-codes.ts'
 import type { Check } from './check.ts'
 
@@ -27,31 +25,6 @@ export async function checkMail(config: Config): Promise<Check> {
       ? 'check the user name and the password in SMTP_URL'
       : 'check SMTP_URL, and that this machine may connect to it'
   return { name, verdict: 'fail', detail: `${host} does not let us in (${verdict.detail})`, remedy }
-}
-
-export async function checkKafka(config: Config): Promise<Check> {
-  const name = 'kafka'
-  if (config.KAFKA_BROKERS.length === 0) {
-    return { name, verdict: 'off', detail: 'no KAFKA_BROKERS: the relay is off, and events wait' }
-  }
-  const publisher = createKafkaPublisher({ ...kafkaOptions(config), logger: pino({ level: 'silent' }) })
-  const brokers = config.KAFKA_BROKERS.join(', ')
-  try {
-    await publisher.connect()
-    return { name, verdict: 'ok', detail: `${brokers} answers` }
-  } catch (error) {
-    const refused = codeOf(error) === 'KAFKA_REFUSED'
-    return {
-      name,
-      verdict: 'fail',
-      detail: `${brokers} ${refused ? 'refuses us' : 'does not answer'}`,
-      remedy: refused
-        ? 'check KAFKA_SSL and KAFKA_SASL_*'
-        : 'check KAFKA_BROKERS; nothing is lost meanwhile, events wait',
-    }
-  } finally {
-    await publisher.disconnect()
-  }
 }
 
 const warnBelowBytes = 2 * 1024 ** 3

@@ -39,23 +39,29 @@ export interface Planned {
 /** The rows of one planning, with their jobs: see writePlan. */
 export interface Plan extends PlannedRows {
   jobs: DeliveryJob[]
+  /** Whether what is claimed has no jobs of its own: the intents' jobs are kept until it is settled. */
+  inIntentsJobs: boolean
 }
 
-/** Turns what was decided into rows and jobs. Claims for this process what it will send itself. */
+/**
+ * Turns what was decided into rows and jobs. Claims for this process what it will send itself. `continuing` are the intents
+ * that go on in another page.
+ */
 export async function makePlan(
   tenantId: string,
   decided: readonly Decided[],
   ids: IdSource,
-  settings: PlanSettings,
+  settings: PlanSettings & Pick<Plan, 'inIntentsJobs'>,
   now: Date,
+  continuing?: ReadonlySet<string>,
 ): Promise<Plan> {
-  const rows = plannedRows(decided, settings, now)
+  const rows = plannedRows(decided, settings, now, continuing)
   const jobs = deliveryJobs(tenantId, rows.deliveries, ids, settings)
   for (const job of jobs) {
     job.claimed = await settings.claims(job.queue, tenantId, job.deliveries.length)
     if (job.claimed) for (const delivery of job.deliveries) delivery.state = 'sending'
   }
-  return { ...rows, jobs }
+  return { ...rows, jobs, inIntentsJobs: settings.inIntentsJobs }
 }
 
 /**
@@ -69,9 +75,11 @@ export async function writePlan(
   ids: IdSource,
   now: Date,
 ): Promise<Planned> {
-  const { notifications, deliveries, events, auditLines, jobs } = plan
+  const { notifications, deliveries, events, jobs, inIntentsJobs } = plan
   if (notifications.length === 0) return { jobs: [], isNew: () => false, hasNew: () => false }
   if (plan.webhookUrls.size > 0) await registerEndpoints(on, tenantId, plan.webhookUrls, ids, now)
+  const enqueued = inIntentsJobs ? jobs.filter(({ claimed }) => !claimed) : jobs
+  const auditLines = plan.auditLines.toSorted((a, b) => (a.id < b.id ? -1 : 1))
   const subjects = events.map(({ subject_id }) => subject_id).sort()
   const [answer] = await run<{ planned: number; only_ids: string[] | null }>(on, planSql, [
     tenantId,
@@ -107,10 +115,11 @@ export async function writePlan(
     JSON.stringify(events),
     plainArray(auditLines, ({ id }) => id),
     JSON.stringify(auditLines.map(({ line }) => line)),
-    JSON.stringify(jobRows(jobs)),
+    enqueued.length === 0 ? null : JSON.stringify(jobRows(enqueued)),
     subjects[0],
     subjects.at(-1),
     events.length,
+    inIntentsJobs,
   ])
   const only = answer?.only_ids
   if (answer?.planned === notifications.length) return { jobs, isNew: () => true, hasNew: () => true }
@@ -134,7 +143,7 @@ function deliveryJobs(
     const queue = deliveriesQueue(channel, laneOf(priority))
     for (let from = 0; from < group.length; from += settings.chunkSize) {
       const part = group.slice(from, from + settings.chunkSize)
-      const data = { tenant_id: tenantId, ids: part.map(({ id }) => id), priority }
+      const data = { tenant_id: tenantId, ids: part.map(({ id }) => id), priority, attempts: 0 }
       jobs.push({ id: ids.id(), queue, channel, data, priority, deliveries: part })
     }
   }

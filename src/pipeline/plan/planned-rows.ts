@@ -1,8 +1,10 @@
 import type { Channel } from '../../domain/channel.ts'
 import type { PlannedDelivery, Verdict } from '../../domain/decide.ts'
+import type { EventData } from '../../domain/event-types.ts'
 import { deliveryId, notificationId } from '../../domain/ids.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
 import type { Recipient } from '../../domain/recipient.ts'
+import { endpointIdOf } from '../../domain/status-webhook.ts'
 
 /** What planning needs of a decided addressee. */
 export interface Decided {
@@ -46,13 +48,21 @@ export interface DeliveryRow {
 export interface PlannedRows {
   notifications: NotificationRow[]
   deliveries: DeliveryRow[]
-  events: { subject_id: string; type: string; data: object }[]
+  events: { subject_id: string; type: string; data: EventData }[]
   auditLines: { id: string; line: object }[]
   webhookUrls: Set<string>
 }
 
-/** Turns decided addressees into the rows of one planning statement. */
-export function plannedRows(decided: readonly Decided[], settings: { audit: boolean }, now: Date): PlannedRows {
+/**
+ * Turns decided addressees into the rows of one planning statement. `continuing` are the intents that have more of them
+ * than are planned now.
+ */
+export function plannedRows(
+  decided: readonly Decided[],
+  settings: { audit: boolean },
+  now: Date,
+  continuing: ReadonlySet<string> = new Set(),
+): PlannedRows {
   const rows: PlannedRows = {
     notifications: [],
     deliveries: [],
@@ -60,21 +70,45 @@ export function plannedRows(decided: readonly Decided[], settings: { audit: bool
     auditLines: [],
     webhookUrls: new Set(),
   }
-  for (const addressee of decided) addRows(rows, addressee, settings.audit, now)
+  let enriched: Enriched | undefined
+  for (const addressee of decided) {
+    // The first page of an intent, and no other, has its first recipient.
+    if (addressee.ordinal === 1) {
+      enriched = enrichedIntent(addressee.intent, continuing.has(addressee.intent.id))
+      rows.events.push(enriched)
+    }
+    if (enriched?.subject_id === addressee.intent.id) count(enriched.data, addressee.verdict)
+    addRows(rows, addressee, settings.audit, now)
+  }
   return rows
+}
+
+interface Enriched {
+  subject_id: string
+  type: 'notification.intent.enriched'
+  data: EventData & { recipients: number; notifications: number; stopped: number }
+}
+
+function enrichedIntent(intent: Decided['intent'], continues: boolean): Enriched {
+  const numbers = { recipients: 0, notifications: 0, stopped: 0, continues: continues || undefined }
+  return { subject_id: intent.id, type: 'notification.intent.enriched', data: { ...storyOf(intent), ...numbers } }
+}
+
+/** A role without members stands for nobody. */
+function count(numbers: Enriched['data'], { outcome, reason }: Verdict): void {
+  if (reason !== 'no_recipients') numbers.recipients++
+  if (outcome) numbers.stopped++
+  else numbers.notifications++
+}
+
+function storyOf({ type, category, idempotencyKey, correlationId, traceparent }: Decided['intent']) {
+  return { type, category, idempotency_key: idempotencyKey, correlation_id: correlationId, traceparent }
 }
 
 function addRows(rows: PlannedRows, addressee: Decided, audit: boolean, now: Date): void {
   const { intent, recipient, verdict } = addressee
   const id = notificationId(intent.id, addressee.ordinal)
-  const story = {
-    recipient_id: recipient.id,
-    type: intent.type,
-    category: intent.category,
-    idempotency_key: intent.idempotencyKey,
-    correlation_id: intent.correlationId,
-    traceparent: intent.traceparent,
-  }
+  const story = { recipient_id: recipient.id, ...storyOf(intent) }
   const channels = verdict.deliveries.filter((delivery) => delivery.fallbackRank === 0).map(({ channel }) => channel)
   rows.notifications.push({
     id,
@@ -100,7 +134,7 @@ function addRows(rows: PlannedRows, addressee: Decided, audit: boolean, now: Dat
       address: delivery.address,
       reason: delivery.reason,
     })
-    if (delivery.channel === 'webhook' && delivery.address !== '') rows.webhookUrls.add(delivery.address)
+    if (delivery.channel === 'webhook' && isUnregistered(delivery.address)) rows.webhookUrls.add(delivery.address)
     if (delivery.state === 'held') continue // it is told of when it is released
     rows.events.push({
       subject_id: subject,
@@ -138,3 +172,6 @@ function addRows(rows: PlannedRows, addressee: Decided, audit: boolean, now: Dat
     })
   }
 }
+
+/** A URL may have no endpoint yet. */
+const isUnregistered = (address: string) => address !== '' && endpointIdOf(address) === undefined

@@ -1,5 +1,6 @@
 import { intentIdOf, notificationIdOf } from '../../domain/ids.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
+import { endpointAddress, endpointIdOf } from '../../domain/status-webhook.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
 
 const contentSql = statement('render/load_content')
@@ -15,6 +16,7 @@ export interface NotificationContent {
   template: string | null
   has_fallback: boolean
   expires_at: string | null
+  idempotency_key: string | null
   correlation_id: string | null
   traceparent: string | null
   created_at: string
@@ -29,12 +31,13 @@ export interface EndpointContent {
 export interface Content {
   notification(deliveryId: string): NotificationContent | undefined
   payload(deliveryId: string): IntentPayload | undefined
-  endpoint(url: string): (EndpointContent & { id: string }) | undefined
+  /** By what stands in a delivery as its address: a URL, or a name of the endpoint. */
+  endpoint(address: string): (EndpointContent & { id: string }) | undefined
 }
 
 type Row =
   | { kind: 'notification'; id: string; content: NotificationContent }
-  | { kind: 'intent'; id: string; content: IntentPayload }
+  | { kind: 'intent'; id: string; content: IntentPayload; idempotency_key: string | null }
   | { kind: 'endpoint'; id: string; content: EndpointContent }
 
 /** A notification as it was planned a moment ago. */
@@ -46,6 +49,7 @@ export interface PlannedContent {
     intent: {
       type: string
       category?: string
+      idempotencyKey?: string
       correlationId?: string
       traceparent?: string
       expiresAt?: Date
@@ -73,6 +77,7 @@ export function contentOfPlan(planned: readonly PlannedContent[]): Content {
         template: intent.payload.template ?? null,
         has_fallback: notification.hasFallback,
         expires_at: intent.expiresAt?.toISOString() ?? null,
+        idempotency_key: intent.idempotencyKey ?? null,
         correlation_id: intent.correlationId ?? null,
         traceparent: intent.traceparent ?? null,
         created_at: intent.acceptedAt.toISOString(),
@@ -91,7 +96,9 @@ export async function loadContent(
 ): Promise<Content> {
   const notificationIds = [...new Set(deliveries.map(({ deliveryId }) => notificationIdOf(deliveryId)))].sort()
   const intentIds = [...new Set(deliveries.map(({ deliveryId }) => intentIdOf(deliveryId)))].sort()
-  const urls = [...new Set(deliveries.flatMap(({ channel, address }) => (channel === 'webhook' ? [address] : [])))]
+  const addresses = new Set(deliveries.flatMap(({ channel, address }) => (channel === 'webhook' ? [address] : [])))
+  const endpointIds = [...addresses].flatMap((address) => endpointIdOf(address) ?? [])
+  const urls = [...addresses].filter((address) => endpointIdOf(address) === undefined)
   const rows = await run<Row>(on, contentSql, [
     tenantId,
     notificationIds,
@@ -99,18 +106,27 @@ export async function loadContent(
     intentIds[0],
     notificationIds.at(-1),
     urls,
+    endpointIds,
   ])
   const notifications = new Map<string, NotificationContent>()
   const payloads = new Map<string, IntentPayload>()
   const endpoints = new Map<string, EndpointContent & { id: string }>()
+  const keys = new Map<string, string | null>()
   for (const row of rows) {
     if (row.kind === 'notification') notifications.set(row.id, row.content)
-    else if (row.kind === 'intent') payloads.set(row.id, row.content)
-    else endpoints.set(row.content.url, { id: row.id, ...row.content })
+    else if (row.kind === 'intent') {
+      payloads.set(row.id, row.content)
+      keys.set(row.id, row.idempotency_key)
+    } else {
+      const endpoint = { id: row.id, ...row.content }
+      endpoints.set(row.content.url, endpoint)
+      endpoints.set(endpointAddress(row.id), endpoint)
+    }
   }
+  for (const [id, notification] of notifications) notification.idempotency_key = keys.get(intentIdOf(id)) ?? null
   return {
     notification: (deliveryId) => notifications.get(notificationIdOf(deliveryId)),
     payload: (deliveryId) => payloads.get(intentIdOf(deliveryId)),
-    endpoint: (url) => endpoints.get(url),
+    endpoint: (address) => endpoints.get(address),
   }
 }

@@ -26,10 +26,19 @@ interface Row extends Record<string, unknown> {
   possible_duplicate: boolean
 }
 
-/** Claims what of a chunk can be sent now; what has ended, was cancelled or is in other hands is left out. */
-export async function claimDeliveries(on: Queryable, chunk: Chunk, redelivered: boolean, now: Date): Promise<Claim[]> {
+const anyAttempt = 32_767 // a smallint's greatest
+
+/**
+ * Claims what of a chunk can be sent now; what has ended, was cancelled or is in other hands is left out. `tries` is how often
+ * the job was claimed before, by a worker that did not finish it: so many attempts of a delivery are that worker's, and what
+ * has more is in the hands of a later job.
+ */
+export async function claimDeliveries(on: Queryable, chunk: Chunk, tries: number, now: Date): Promise<Claim[]> {
+  const abandoned = chunk.abandoned === true
   const ids = [...chunk.ids].sort()
-  const rows = await run<Row>(on, claimSql, [chunk.tenant_id, ids, ids[0], ids.at(-1), now, redelivered])
+  const takesOver = chunk.attempts === undefined ? anyAttempt : chunk.attempts + tries
+  const values = [chunk.tenant_id, ids, ids[0], ids.at(-1), now, tries > 0 ? takesOver : undefined, abandoned]
+  const rows = await run<Row>(on, claimSql, values)
   return rows.map((row) => ({
     tenantId: chunk.tenant_id,
     deliveryId: row.id,

@@ -1,6 +1,9 @@
 import type { Channel } from '../../domain/channel.ts'
 import type { Message } from '../../domain/message.ts'
 import type { AttemptOutcome, FailureReason } from '../../domain/outcome.ts'
+import { OperationalError } from '../../platform/errors.ts'
+import type { EndpointSlots } from './endpoint-slots.ts'
+import type { Slots } from './slots.ts'
 
 /** The vendor behind a channel, as far as sending needs it. */
 export interface Sender {
@@ -26,45 +29,11 @@ export type Result<S> = {
   completedAt: Date
 } & ({ kind: 'tried'; outcome: AttemptOutcome } | { kind: 'expired' } | { kind: 'handed_back' })
 
-/** Lets at most `limit` tasks run at once; of the others the tenants take turns, each in its own order. */
-export interface Slots {
-  take(tenantId: string): Promise<() => void>
-}
-
-export function createSlots(limit: number): Slots {
-  let free = limit
-  const waiting = new Map<string, (() => void)[]>()
-  const release = () => {
-    const [turn] = waiting
-    if (!turn) {
-      free++
-      return
-    }
-    const [tenantId, line] = turn
-    const next = line.shift()!
-    waiting.delete(tenantId)
-    if (line.length > 0) waiting.set(tenantId, line)
-    next()
-  }
-  return {
-    take: (tenantId) =>
-      new Promise((resolve) => {
-        const grant = () => resolve(release)
-        if (free > 0) {
-          free--
-          grant()
-        } else {
-          const line = waiting.get(tenantId)
-          if (line) line.push(grant)
-          else waiting.set(tenantId, [grant])
-        }
-      }),
-  }
-}
-
 export interface SendDeps {
   providers: ReadonlyMap<Channel, Sender>
   slots: (channel: Channel) => Slots
+  /** Of webhooks. */
+  endpointSlots?: EndpointSlots
   now: () => Date
   /** False: another worker may have taken the chunk over, and what was not sent yet is that one's to send. */
   isOurs?: () => boolean
@@ -74,16 +43,23 @@ export interface SendDeps {
   cutOff: AbortSignal
 }
 
-/** Sends a chunk, each message once, and hands every result to `settle` as it comes. Resolves when all have one. */
+/**
+ * Sends a chunk, each message once, and hands every result to `settle` as it comes. Resolves when all have one. Throws
+ * CHUNK_LOST, in the end, where some have none, because the chunk may be another worker's by now: its job must not be completed.
+ */
 export async function sendAll<S extends Sendable>(
   items: readonly S[],
   deps: SendDeps,
   settle: (result: Result<S>) => void,
 ): Promise<void> {
-  await Promise.all(items.map((item) => sendOne(item, deps).then(settle)))
+  let left = 0
+  await Promise.all(items.map((item) => sendOne(item, deps).then((result) => (result ? settle(result) : left++))))
+  if (left > 0)
+    throw new OperationalError('CHUNK_LOST', `${left} of ${items.length} were left to whoever has the job now`)
 }
 
-async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Result<S>> {
+/** undefined: it is not ours any more, and stays as it is. */
+async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Result<S> | undefined> {
   const { channel } = item.claim
   const at = deps.now()
   const done = { item, provider: 'none', startedAt: at, completedAt: at }
@@ -99,14 +75,25 @@ async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Res
     const detail = `no provider is configured for ${channel}`
     return { ...done, kind: 'tried', outcome: { kind: 'rejected', reason: 'misconfigured', retryable: false, detail } }
   }
-  const release = await deps.slots(channel).take(item.claim.tenantId)
+  const { tenantId } = item.claim
+  const endpoints = channel === 'webhook' ? deps.endpointSlots : undefined
+  const call = await endpoints?.take(tenantId, item.message.address)
+  if (endpoints && !call) {
+    if (deps.stopping.aborted) return { ...done, kind: 'handed_back' }
+    return { ...done, provider: provider.name, kind: 'tried', outcome: leftAlone }
+  }
+  const release = await deps.slots(channel).take(tenantId)
+  let made: { ms: number; succeeded: boolean } | undefined
   try {
     const startedAt = deps.now()
-    // Where another worker has taken it over already, handing it back changes nothing.
-    if (deps.stopping.aborted || deps.isOurs?.() === false) return { ...done, kind: 'handed_back' }
+    // Handed back it would get a second job, and the first, when it comes again, would take it from that one's worker.
+    if (deps.isOurs?.() === false) return undefined
+    if (deps.stopping.aborted) return { ...done, kind: 'handed_back' }
     if (item.expiresAt && item.expiresAt <= startedAt) return { ...done, kind: 'expired' } // while it waited for a slot
     const outcome = await provider.send(item.message, deps.cutOff)
-    return { item, provider: provider.name, startedAt, completedAt: deps.now(), kind: 'tried', outcome }
+    const completedAt = deps.now()
+    made = { ms: completedAt.getTime() - startedAt.getTime(), succeeded: outcome.kind === 'accepted' }
+    return { item, provider: provider.name, startedAt, completedAt, kind: 'tried', outcome }
   } catch (error) {
     // A provider throws only for a bug of its own; the delivery still gets its attempt, and the fault its name.
     const detail = `the provider failed: ${error instanceof Error ? error.name : 'Error'}`
@@ -114,5 +101,13 @@ async function sendOne<S extends Sendable>(item: S, deps: SendDeps): Promise<Res
     return { item, provider: provider.name, startedAt: at, completedAt: deps.now(), kind: 'tried', outcome }
   } finally {
     release()
+    call?.end(made)
   }
+}
+
+const leftAlone: AttemptOutcome = {
+  kind: 'rejected',
+  reason: 'transient',
+  retryable: true,
+  detail: 'not sent: the endpoint did not answer several calls in a row, and is left alone for a while',
 }

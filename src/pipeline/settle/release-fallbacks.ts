@@ -24,20 +24,21 @@ export async function releaseFallbacks(
   ids: { batchId(): string },
   now: Date,
 ): Promise<void> {
-  const notifications = [
-    ...new Set(
-      failed.flatMap(({ item }) => (item.about?.has_fallback ? [notificationIdOf(item.claim.deliveryId)] : [])),
+  const stories = new Map(
+    failed.flatMap(({ item: { about, claim } }) =>
+      about?.has_fallback ? [[notificationIdOf(claim.deliveryId), about] as const] : [],
     ),
-  ].sort()
+  )
+  const notifications = [...stories.keys()].sort()
   if (notifications.length === 0) return
   await run(trx, lockSql, [tenantId, notifications, notifications[0], notifications.at(-1)])
   const siblings = notifications.flatMap((id) => channels.map((channel) => deliveryId(id, channel)))
   const released = await run<Released>(trx, releaseSql, [tenantId, siblings, siblings[0], siblings.at(-1), now])
-  const events = released.map(({ id, channel }) => ({
-    subjectId: id,
-    type: `notification.${channel}.requested`,
-    data: { channel, fallback: true },
-  }))
+  const events = released.map(({ id, channel }) => {
+    const { recipient_id, type, idempotency_key, correlation_id, traceparent } = stories.get(notificationIdOf(id))!
+    const data = { recipient_id, type, channel, fallback: true, idempotency_key, correlation_id, traceparent }
+    return { subjectId: id, type: `notification.${channel}.requested`, data }
+  })
   await appendStatusEvents(trx, tenantId, events, ids, now)
   await enqueue(
     trx,

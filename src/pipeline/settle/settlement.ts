@@ -1,4 +1,5 @@
 import type { Channel } from '../../domain/channel.ts'
+import type { EventData } from '../../domain/event-types.ts'
 import type { AttemptOutcome, FailureReason } from '../../domain/outcome.ts'
 import { nextWaitMs, type RetryPolicy } from '../../domain/retry-policy.ts'
 
@@ -12,9 +13,16 @@ export interface Finished {
       has_fallback: boolean
       correlation_id: string | null
       traceparent: string | null
+      idempotency_key: string | null
       created_at: string
     }
-    message?: { subject?: string; body?: string; bodyHtml?: string; data: object; webhook?: { endpointId: string } }
+    message?: {
+      subject?: string
+      body?: string
+      bodyHtml?: string
+      data: object
+      webhook?: { endpointId: string; statusEvent?: object }
+    }
   }
   provider: string
   startedAt: Date
@@ -62,9 +70,10 @@ export function settlementEvents({ finished, step }: SettlementRow): object[] {
     reason: step.reason,
     possible_duplicate: claim.possibleDuplicate || undefined,
     next_attempt_at: step.state === 'retrying' ? step.nextAttemptAt : undefined,
+    idempotency_key: about?.idempotency_key ?? undefined,
     correlation_id: about?.correlation_id ?? undefined,
     traceparent: about?.traceparent ?? undefined,
-  }
+  } satisfies EventData
   const subject_id = claim.deliveryId
   const told = { subject_id, type: `notification.${claim.channel}.${step.event}`, data }
   return step.state === 'failed' ? [told, { subject_id, type: 'notification.dead_lettered', data }] : [told]

@@ -1,74 +1,64 @@
-import { type Channel, channels } from '../../domain/channel.ts'
-import { channelOf, intentIdOf, isNotificationId, notificationIdOf } from '../../domain/ids.ts'
+import type { EventFamily } from '../../domain/event-types.ts'
+import { createFeedLayout, defaultFeedTopics, type FeedKey, parseFeedTopics } from '../../domain/feed-layout.ts'
+import { notificationIdOf } from '../../domain/ids.ts'
 import type { StatusEvent } from '../../domain/status-event.ts'
-import type { KafkaMessage } from '../../platform/kafka.ts'
+import type { FeedRecord } from './feed-record.ts'
 
-const channelTopic = (channel: Channel): string => `notification.${channel}`
-
-/** Every topic of the outward feed, before the prefix. */
-export const feedTopics: readonly string[] = [
-  'notification.intents',
-  ...channels.map(channelTopic),
-  'notification.dlq',
-  'carillon.system',
-]
-
-const topicOfChannelEvent = new Map(channels.map((channel) => [`notification.${channel}.`, channelTopic(channel)]))
-
-/** Brokers take 1 MiB: what is longer goes without its data, which SQL still has. */
-const maxDataBytes = 512 * 1024
-
-/** Where an event goes: an intent's, a channel's, the dead letters', or else `carillon.system`. */
-export function topicOf(type: string): string {
-  if (type.startsWith('notification.intent.')) return 'notification.intents'
-  if (type === 'notification.dead_lettered') return 'notification.dlq'
-  const family = type.slice(0, type.indexOf('.', 'notification.'.length) + 1)
-  return topicOfChannelEvent.get(family) ?? 'carillon.system'
-}
+/** Every topic of the feed as it is laid out by default, before the prefix. */
+export const feedTopics: readonly string[] = [...createFeedLayout(parseFeedTopics(defaultFeedTopics)).topics.keys()]
 
 /**
  * A place in the log as text: greater means later, over all topics of one database. It has gaps, and it starts anew
  * when the database is replaced.
  */
 export function sequenceOf(event: Pick<StatusEvent, 'xid' | 'id'>): string {
-  return `${event.xid.padStart(20, '0')}-${event.id}`
+  if (event.xid !== lastXid) {
+    lastXid = event.xid
+    paddedXid = event.xid.padStart(20, '0')
+  }
+  return `${paddedXid}-${event.id}`
 }
+
+// The events of a batch share it.
+let lastXid = ''
+let paddedXid = ''
 
 /**
- * A status event as a CloudEvents 1.0 message in Kafka's binary mode: attributes in `ce_` headers, data as JSON. The key
- * is the notification, so that its events keep their order within a topic; of an intent's event it is the intent.
+ * The key of an event's message: what shares one keeps its order within a topic. Where an event names no recipient (an
+ * intent's do not), it is its notification's or its intent's id.
  */
-export function toCloudEvent(event: StatusEvent, topicPrefix = ''): KafkaMessage {
-  const key = notificationIdOf(event.subjectId)
+export function keyOf(event: StatusEvent, family: EventFamily, key: FeedKey): string {
+  if (key === 'tenant') return event.tenantId
+  const { recipient_id } = event.data
+  if (key === 'recipient' && typeof recipient_id === 'string') return `${event.tenantId}/${recipient_id}`
+  return family === 'system' ? event.subjectId : notificationIdOf(event.subjectId)
+}
+
+/** The attributes of a CloudEvent 1.0 as Kafka's binary mode wants them: in `ce_` headers. */
+export function headersOf(
+  record: FeedRecord,
+  on: { subject: string; key: string; contentType: string; dataSchema: string },
+): Record<string, string> {
   const headers: Record<string, string> = {
     ce_specversion: '1.0',
-    ce_id: event.id,
-    ce_source: `/carillon/${event.tenantId}`,
-    ce_type: event.type,
-    ce_subject: event.subjectId,
-    ce_time: event.at.toISOString(),
-    'content-type': 'application/json',
-    ce_partitionkey: key,
-    ce_sequence: sequenceOf(event),
-    ce_tenantid: event.tenantId,
+    ce_id: record.id,
+    ce_source: record.source,
+    ce_type: record.event_type,
+    ce_subject: on.subject,
+    ce_time: record.occurred_at,
+    'content-type': on.contentType,
+    ce_dataschema: on.dataSchema,
+    ce_partitionkey: on.key,
+    ce_sequence: record.sequence,
+    ce_tenantid: record.tenant_id,
   }
-  const { traceparent, correlation_id } = event.data
-  if (typeof traceparent === 'string') headers.ce_traceparent = traceparent
-  if (typeof correlation_id === 'string') headers.ce_correlationid = correlation_id
-  return { topic: topicPrefix + topicOf(event.type), key, headers, value: dataOf(event) }
+  if (record.traceparent !== null) headers.ce_traceparent = record.traceparent
+  if (isPlain(record.correlation_id)) headers.ce_correlationid = record.correlation_id
+  if (isPlain(record.idempotency_key)) headers.ce_idempotencykey = record.idempotency_key
+  return headers
 }
 
-function dataOf(event: StatusEvent): string {
-  const ids = {
-    id: event.id,
-    tenant_id: event.tenantId,
-    intent_id: intentIdOf(event.subjectId),
-    ...(isIntent(event.subjectId) ? {} : { notification_id: notificationIdOf(event.subjectId) }),
-    ...(isDelivery(event.subjectId) ? { delivery_id: event.subjectId } : {}),
-  }
-  const value = JSON.stringify({ ...event.data, ...ids })
-  return Buffer.byteLength(value) <= maxDataBytes ? value : JSON.stringify({ data_omitted: true, ...ids })
-}
-
-const isIntent = (id: string) => intentIdOf(id) === id
-const isDelivery = (id: string) => !isIntent(id) && !isNotificationId(id) && channelOf(id) !== undefined
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what an attribute of CloudEvents may not hold
+const control = /[\x00-\x1f\x7f-\x9f]/
+/** What callers have put into their keys; what no attribute may hold is in the value alone. */
+const isPlain = (text: string | null): text is string => text !== null && !control.test(text)

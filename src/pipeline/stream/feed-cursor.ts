@@ -40,7 +40,8 @@ export async function disableCursor(on: Queryable, lane: string, now: Date): Pro
   await run(on, disableSql, [lane, now])
 }
 
-async function databaseIdentifier(on: Queryable): Promise<string> {
+/** Which database this is, as cursors keep it. */
+export async function databaseIdentifier(on: Queryable): Promise<string> {
   try {
     const [row] = await run<{ identifier: string }>(on, systemIdentifierSql, [])
     return row!.identifier

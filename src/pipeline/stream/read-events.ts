@@ -3,9 +3,12 @@ import { type Queryable, run, statement } from '../../platform/db.ts'
 import { OperationalError } from '../../platform/errors.ts'
 
 const horizonSql = statement('stream/read_horizon')
-const eventsSql = statement('stream/read_status_events')
+const eventsSql = {
+  all: statement('stream/read_status_events'),
+  subscribed: statement('stream/read_subscribed_events'),
+}
 
-interface Row extends Record<string, unknown> {
+export interface LogRow extends Record<string, unknown> {
   tenant_id: string
   id: string
   xid: string
@@ -31,10 +34,15 @@ export async function readHorizon(trx: Queryable): Promise<FeedCursor> {
 
 /**
  * The next events after a place in the log, about `limit` of them, and none that an open transaction could still precede.
- * Call it inside a transaction: its planner settings end there. An idle log costs one statement that touches no table.
+ * `subscribed`: only of tenants with a webhook endpoint that is subscribed. Call it inside a transaction: its planner settings end there. An idle log costs one statement that touches no table.
  * Throws FEED_AHEAD_OF_DATABASE when the place is past the log's end, which only a restored database can bring about.
  */
-export async function readEvents(trx: Queryable, after: FeedCursor, limit: number): Promise<FeedPage> {
+export async function readEvents(
+  trx: Queryable,
+  after: FeedCursor,
+  limit: number,
+  whose: 'all' | 'subscribed' = 'all',
+): Promise<FeedPage> {
   const horizon = await readHorizon(trx)
   const ahead = BigInt(after.xid) - BigInt(horizon.xid)
   if (ahead > 0n) {
@@ -44,7 +52,7 @@ export async function readEvents(trx: Queryable, after: FeedCursor, limit: numbe
     )
   }
   if (ahead === 0n) return { events: [], next: after, atEnd: true }
-  const rows = await run<Row>(trx, eventsSql, [after.xid, after.id, limit])
+  const rows = await run<LogRow>(trx, eventsSql[whose], [after.xid, after.id, limit])
   const events = rows.flatMap(eventsOf)
   const read = rows.reduce((sum, { size }) => sum + size, 0)
   const atEnd = read < limit
@@ -55,7 +63,7 @@ export async function readEvents(trx: Queryable, after: FeedCursor, limit: numbe
 }
 
 /** The events of a batch; the last 32 bits of an event's id count within it. */
-function eventsOf(row: Row): StatusEvent[] {
+export function eventsOf(row: LogRow): StatusEvent[] {
   const first = Number.parseInt(row.id.slice(28), 16)
   const prefix = row.id.slice(0, 28)
   return row.events.map((event, place) => ({

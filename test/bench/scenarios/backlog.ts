@@ -125,7 +125,7 @@ async function claimAll(
       jobs.map((job) => ({ ...job, retryCount: 0 })),
       chunk,
     ))
-      claimed += (await claimDeliveries(pool, merged.chunk, false, new Date())).length
+      claimed += (await claimDeliveries(pool, merged.chunk, 0, new Date())).length
     bothMs.push(monotonicMs() - beganMs)
     await boss.complete(queue, jobs)
   }

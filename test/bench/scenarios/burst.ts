@@ -11,16 +11,18 @@ import { bulkLoop, warmUpSeconds } from './pipeline.ts'
 
 const rate = 40_000
 const requestSize = 500
+/** Of them CRITICAL, each in a call of its own: an alert is not part of a newsletter. */
+const criticalRate = 1_000
 
-/** Of each hundred, spread evenly: 1 CRITICAL, 9 HIGH, 60 NORMAL, 30 LOW. */
-const mix = Array.from({ length: 100 }, (_, index): Priority => {
-  if (index === 50) return 'CRITICAL'
-  if (index % 11 === 0 && index < 99) return 'HIGH'
-  return index % 3 === 1 && index < 98 ? 'LOW' : 'NORMAL'
+/** Of each 99 others, spread evenly: 9 HIGH, 60 NORMAL, 30 LOW. */
+const mix = Array.from({ length: 99 }, (_, index): Priority => {
+  if (index % 11 === 0) return 'HIGH'
+  return index % 3 === 1 && index < 96 ? 'LOW' : 'NORMAL'
 })
 
 interface Burst {
-  load: LoadReport
+  /** Of the bulk, and of CRITICAL. */
+  loads: [LoadReport, LoadReport]
   report: PhaseReport
   order: StartOrder
   /** Until the last was accepted. */
@@ -34,35 +36,44 @@ export async function burst(context: ScenarioContext): Promise<ScenarioResult> {
   const { options, progress } = context
   const seconds = options.quick ? 0.5 : 10
   return withRig(context, 'burst', {}, async (rig) => {
-    const generator = rig.startGenerator()
+    const generators = { bulk: rig.startGenerator(), critical: rig.startGenerator() }
     progress.begin('burst: warming up')
-    await rig.aim(generator, options.transport)
-    await closedPhase(rig, generator, { ...bulkLoop, seconds: warmUpSeconds })
-    await rig.aim(generator, options.transport, { priorities: mix })
+    await rig.aim(generators.bulk, options.transport)
+    await closedPhase(rig, generators.bulk, { ...bulkLoop, seconds: warmUpSeconds })
+    await rig.aim(generators.bulk, options.transport, { priorities: mix })
+    await rig.aim(generators.critical, options.transport, { run: 'critical', priorities: ['CRITICAL'] })
     const bursts: Burst[] = []
     for (let round = 1; round <= options.rounds; round++) {
       progress.begin(`burst: ${rate}/s for ${seconds} s, round ${round} of ${options.rounds}`)
-      bursts.push(await burstOnce(rig, generator, seconds))
+      bursts.push(await burstOnce(rig, generators, seconds))
     }
     const { faults, told } = await rig.reconcile()
-    for (const { load } of bursts) {
-      if (load.accepted !== rate * seconds) faults.push(`accepted: ${load.accepted} of ${rate * seconds}`)
+    for (const { loads } of bursts) {
+      const accepted = loads[0].accepted + loads[1].accepted
+      if (accepted !== rate * seconds) faults.push(`accepted: ${accepted} of ${rate * seconds}`)
     }
     return { ...summary(bursts, seconds), ...told, faults }
   })
 }
 
-async function burstOnce(rig: Rig, generator: Child, seconds: number): Promise<Burst> {
+async function burstOnce(
+  rig: Rig,
+  { bulk, critical }: Record<'bulk' | 'critical', Child>,
+  seconds: number,
+): Promise<Burst> {
   const phase = rig.nextPhase()
   const beganMs = monotonicMs()
-  const load = await generator.call<LoadReport>('open', { phase, seconds, rate, requestSize })
-  rig.tally(load)
+  const loads = await Promise.all([
+    bulk.call<LoadReport>('open', { phase, seconds, rate: rate - criticalRate, requestSize }),
+    critical.call<LoadReport>('open', { phase, seconds, rate: criticalRate, requestSize: 1 }),
+  ])
+  for (const load of loads) rig.tally(load)
   const drainFromMs = monotonicMs()
   const { settled } = await rig.counts()
   const drainMs = await rig.drain()
   const after = await rig.counts()
   return {
-    load,
+    loads,
     acceptedMs: drainFromMs - beganMs,
     drainMs,
     drainedPerSecond: perSecond(after.settled - settled, drainMs),
@@ -80,7 +91,7 @@ function summary(bursts: readonly Burst[], seconds: number): ScenarioResult {
   const figures = {
     acceptedSeconds: median(({ acceptedMs }) => acceptedMs / 1_000),
     drainSeconds: median(({ drainMs }) => drainMs / 1_000),
-    refusals: median(({ load }) => load.refusals),
+    refusals: median(({ loads }) => loads[0].refusals + loads[1].refusals),
     criticalStartP99Ms: median((burst) => critical(burst).p99Ms),
     criticalStartAfterAcceptP99Ms: median(({ order }) => order.sinceAccepted[priorities.CRITICAL]!.p99Ms),
     inOrderShare: medianOf(bursts.map(({ order }) => order.inOrderShare)),
@@ -96,11 +107,12 @@ function summary(bursts: readonly Burst[], seconds: number): ScenarioResult {
     ...figures,
     rate,
     seconds,
-    acceptP99Ms: median(({ load }) => load.answer.p99Ms),
+    acceptP99Ms: median(({ loads }) => loads[0].answer.p99Ms),
+    criticalAcceptP99Ms: median(({ loads }) => loads[1].answer.p99Ms),
     start: byName(first!.order.sinceIntended),
     startAfterAccept: byName(first!.order.sinceAccepted),
     drainPlace: byName(first!.order.meanPlace),
-    generatorLagMs: tenths(Math.max(...bursts.map(({ load }) => load.generatorLagMs))),
+    generatorLagMs: tenths(Math.max(...bursts.flatMap(({ loads }) => loads.map((load) => load.generatorLagMs)))),
     remark: `${rate}/s for ${seconds} s, accepted in ${figures.acceptedSeconds} s (${figures.refusals} refusals), drained in ${figures.drainSeconds} s more`,
     more: [
       untilProvider(

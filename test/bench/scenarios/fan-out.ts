@@ -74,8 +74,8 @@ async function fanOutOnce(rig: Rig, members: number): Promise<FanOut> {
   rig.tally({ accepted: 1, unanswered: 0 })
   await rig.untilSettled(before.settled + members)
   const seconds = (monotonicMs() - intendedMs) / 1_000
-  // The intent has one event, and each of its notifications the others.
-  await rig.untilPublished(before.published + 1 + members * (eventsPerNotification - 1))
+  // The intent has two of the events, and each of its notifications the others.
+  await rig.untilPublished(before.published + 2 + members * (eventsPerNotification - 2))
   const { peakMemoryMiB } = await rig.counts()
   const report = await rig.service.call<PhaseReport>('phase', { phase })
   return { seconds, acceptMs, peakMemoryMiB, report, costs: await meter.read(members) }

@@ -10,7 +10,7 @@ import type { ServiceCounts } from '../service/service-process.ts'
 import { medianOf, monotonicMs, perSecond, spreadOf } from '../statistics.ts'
 
 /** What a notification by one channel leaves in the log. */
-const eventsPerStory = 3
+const eventsPerStory = 4
 const storiesPerCommit = 500
 const patienceMs = 120_000
 
@@ -22,8 +22,8 @@ select carillon.append_events($1::uuid, carillon.new_intent_id(now()), now(), (
            'type', e.type, 'data', json_build_object('type', 'commerce.order.shipped', 'recipient_id', 'customer-' || s.number,
              'category', 'transactional', 'channel', e.channel, 'correlation_id', 'order-' || s.number)) order by s.number)
   from stories s))
-from (values ('notification.intent.received', null), ('notification.email.requested', 'email'),
-  ('notification.email.sent', 'email')) as e (type, channel)`
+from (values ('notification.intent.received', null), ('notification.intent.enriched', null),
+  ('notification.email.requested', 'email'), ('notification.email.sent', 'email')) as e (type, channel)`
 
 interface Round {
   perSecond: number

@@ -26,6 +26,18 @@ export async function runCarillon(args: readonly string[], env: Record<string, s
   return { code, ...ended() }
 }
 
+/** Starts a command that goes on until it is told to end. */
+export function spawnCarillon(args: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  const said = collect(child)
+  const ended = once(child, 'close').then(([code]): Ended => {
+    running.delete(child)
+    return { code, ...said() }
+  })
+  return { out: () => said().out, kill: (signal: NodeJS.Signals) => void child.kill(signal), ended }
+}
+
 export interface RunningCarillon {
   url: string
   pid: number

@@ -29,3 +29,24 @@ test('the age is that of the oldest chunk that could be planned, and not of what
   const found = await age()
   assert.ok(found > 299_000 && found < 400_000, `${found}`)
 })
+
+test('it counts what was asked in SQL and is in no chunk yet, unless it is for later', async () => {
+  await world.admin.query('delete from pgboss.job')
+  const now = world.clock.now()
+  const later = new Date(now.getTime() + 3_600_000)
+  const idAt = (minutesAgo: number) =>
+    world.rows(`select carillon.new_intent_id($1::timestamptz) as id`, [new Date(now.getTime() - minutesAgo * 60_000)])
+  for (const [minutesAgo, startAfter] of [
+    [60, later],
+    [4, null],
+    [2, null],
+  ] as const) {
+    const [row] = await idAt(minutesAgo)
+    await world.admin.query(
+      `insert into carillon.asked (tenant_id, id, priority, start_after) values ($1, $2, 1, $3)`,
+      [world.tenant, row!.id, startAfter],
+    )
+  }
+  const found = await age()
+  assert.ok(found > 239_000 && found < 340_000, `${found}`)
+})

@@ -153,6 +153,57 @@ test('an event that no rule wants is stored and marked unmatched, once', async (
   assert.equal(events.length, 1)
 })
 
+const enriched = async (intentId: string) =>
+  (
+    await world.rows<{ data: Record<string, unknown> }>(
+      `select data from carillon.status_events where subject_id = $1 and type = 'notification.intent.enriched'`,
+      [intentId],
+    )
+  ).map(({ data }) => data)
+
+test('an intent is told of as enriched once, before its deliveries, with whom it reaches', async () => {
+  const people = [{ id: 'a', email: 'a@example.com' }, { id: 'b' }, { id: 'c', email: 'c@example.com' }]
+  const intent = world.intent(
+    { recipients: people.map((person) => ({ type: 'user', ...person })) },
+    { category: 'news', idempotencyKey: 'enriched-1' },
+  )
+  const [intentId] = await world.plan([intent, world.intent()])
+  await processIntents({ tenant_id: world.tenant, ids: [intentId!] }, world.planning)
+  const story = { type: 'test.happened', category: 'news', idempotency_key: 'enriched-1' }
+  assert.deepEqual(await enriched(intentId!), [{ ...story, recipients: 3, notifications: 2, stopped: 1 }])
+  const events = await world.rows<{ type: string }>('select type from carillon.events_of($1)', [intentId])
+  assert.deepEqual(
+    events.slice(0, 3).map(({ type }) => type),
+    ['notification.intent.received', 'notification.intent.enriched', 'notification.email.requested'],
+  )
+})
+
+test('of a big intent the first page tells, however often and beside whatever its pages are planned', async () => {
+  await world.admin.query(
+    `insert into carillon.recipients (tenant_id, external_id, roles, created_at, updated_at)
+     select $1, 'crew' || n, '{crew}', now(), now() from generate_series(1, 7) n`,
+    [world.tenant],
+  )
+  const planning = { ...world.planning, recipientsPerChunk: 3 }
+  const [answer, other] = await world.accept([
+    world.intent({ recipients: [{ type: 'role', id: 'crew' }], channels: ['in_app'] }),
+    world.intent(),
+  ])
+  const intentId = answer!.intentId
+  const first = { tenant_id: world.tenant, ids: [intentId] }
+  await Promise.all([processIntents(first, planning), processIntents(first, planning)])
+  // Together with an intent that is new, so that the chunk is planned in part.
+  await processIntents(
+    { tenant_id: world.tenant, ids: [intentId, other!.intentId] },
+    { ...planning, recipientsPerChunk: 10 },
+  )
+  const rest = (await waitingJobs(world)).filter(({ data }) => 'after' in data && data.ids[0] === intentId)
+  for (const { data } of rest) await processIntents(data, planning)
+  const numbers = { recipients: 3, notifications: 3, stopped: 0, continues: true }
+  assert.deepEqual(await enriched(intentId), [{ type: 'test.happened', ...numbers }])
+  assert.equal((await enriched(other!.intentId)).length, 1)
+})
+
 test('a cancellation that came first keeps its row, and nothing is sent', async () => {
   const [answer] = await world.accept([world.intent()])
   const id = notificationId(answer!.intentId, 1)
@@ -163,6 +214,7 @@ test('a cancellation that came first keeps its row, and nothing is sent', async 
   )
   await processIntents({ tenant_id: world.tenant, ids: [answer!.intentId] }, world.planning)
   assert.equal((await notificationsOf(answer!.intentId))[0]?.outcome, 'cancelled')
+  assert.deepEqual(await enriched(answer!.intentId), [])
   assert.deepEqual(await world.rows('select 1 from carillon.deliveries where id = $1', [deliveryId(id, 'email')]), [])
 })
 
@@ -183,11 +235,43 @@ test('a webhook address that nobody registered gets an endpoint with a secret of
 
 test('the audit line holds the full record as JSON', async () => {
   const [intentId] = await world.plan([world.intent({ data: { order: 'A-1' } }, { correlationId: 'c-9' })])
-  const [line] = await world.rows<{ line: Record<string, unknown> }>(
-    'select line from carillon.audit_log where id = $1',
-    [notificationId(intentId!, 1)],
-  )
+  const [line] = await world.rows<{ line: Record<string, unknown> }>('select line from carillon.audit_of($1)', [
+    notificationId(intentId!, 1),
+  ])
   assert.deepEqual(line?.line.data, { order: 'A-1' })
   assert.equal(line.line.correlation_id, 'c-9')
   assert.deepEqual(line.line.deliveries, [{ channel: 'email', state: 'queued', address: 'ann@example.com' }])
+})
+
+test('audit lines of one planning share a row, and each is found by its notification and by its intent', async () => {
+  const intentIds = await world.plan([
+    world.intent({
+      recipients: [
+        { type: 'user', id: 'ann', email: 'ann@example.com' },
+        { type: 'user', id: 'ben', email: 'ben@example.com' },
+      ],
+    }),
+    world.intent(),
+  ])
+  const count = async (text: string, id: string) => Number((await world.rows<{ n: string }>(text, [id]))[0]!.n)
+  const of = 'select count(*) as n from carillon.audit_of($1)'
+  assert.equal(await count(of, intentIds[0]!), 2)
+  assert.equal(await count(of, intentIds[1]!), 1)
+  assert.equal(await count(of, notificationId(intentIds[0]!, 2)), 1)
+  const batches = `select count(*) as n from carillon.audit_batches b
+    where b.first_id <= carillon.last_id_of($1) and b.last_id >= $1::uuid and b.size = 3`
+  assert.equal(await count(batches, intentIds[0]!), 1)
+})
+
+test('of a chunk of which a part was planned before, the rest gets its audit lines', async () => {
+  const answers = await world.accept(Array.from({ length: 4 }, () => world.intent()))
+  const ids = answers.map(({ intentId }) => intentId)
+  await processIntents({ tenant_id: world.tenant, ids: ids.slice(1, 3) }, world.planning)
+  await processIntents({ tenant_id: world.tenant, ids }, world.planning)
+  const lines = await world.rows<{ id: string; line: { intent_id: string } }>(
+    'select l.* from unnest($1::uuid[]) as i (id) cross join lateral carillon.audit_of(i.id) l',
+    [ids],
+  )
+  assert.deepEqual(lines.map(({ line }) => line.intent_id).sort(), ids.toSorted())
+  assert.equal(new Set(lines.map(({ id }) => id)).size, 4)
 })

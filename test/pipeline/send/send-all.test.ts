@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Message } from '../../../src/domain/message.ts'
-import { createSlots, type Result, type Sendable, type SendDeps, sendAll } from '../../../src/pipeline/send/send-all.ts'
+import { type Result, type Sendable, type SendDeps, sendAll } from '../../../src/pipeline/send/send-all.ts'
+import { createSlots } from '../../../src/pipeline/send/slots.ts'
 import { testClock } from '../../support/test-clock.ts'
 
 const message: Message = {
@@ -46,6 +47,20 @@ test('what expires while it waits for a slot is not sent', async () => {
   assert.deepEqual(
     results.map(({ kind }) => kind),
     ['tried', 'expired'],
+  )
+})
+
+test('a chunk that may be another worker’s by now is left as it is, and its job is not done with', async () => {
+  const results: Result<Sendable>[] = []
+  let ours = true
+  const deps = on(async () => {
+    ours = false
+  })
+  const sending = sendAll([item(), item(), item()], { ...deps, isOurs: () => ours }, (result) => results.push(result))
+  await assert.rejects(sending, { code: 'CHUNK_LOST' })
+  assert.deepEqual(
+    results.map(({ kind }) => kind),
+    ['tried'],
   )
 })
 

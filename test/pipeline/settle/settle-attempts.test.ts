@@ -4,7 +4,7 @@ import type { Channel } from '../../../src/domain/channel.ts'
 import { deliveryId, notificationId } from '../../../src/domain/ids.ts'
 import type { Message } from '../../../src/domain/message.ts'
 import type { AttemptOutcome } from '../../../src/domain/outcome.ts'
-import { createSlots } from '../../../src/pipeline/send/send-all.ts'
+import { createSlots } from '../../../src/pipeline/send/slots.ts'
 import { asTenants, statement } from '../../../src/platform/db.ts'
 import { replayDeadLetters } from '../../../src/store/dead-letters.ts'
 import { createSettling, type DeliverDeps, deliver } from '../../../src/workers/deliver.ts'
@@ -383,7 +383,7 @@ test('claiming and settling find deliveries by primary key, and never compare ev
   const bounds = `'${ids[0]}', '${ids.at(-1)}'`
   const array = `'{${ids.join()}}'`
   for (const [name, parameters] of [
-    ['send/claim_deliveries', `'${world.tenant}', ${array}, ${bounds}, now(), true`],
+    ['send/claim_deliveries', `'${world.tenant}', ${array}, ${bounds}, now(), 1, false`],
     [
       'settle/settle_attempts',
       `'${world.tenant}', now(), ${array}, ${bounds}, ${"'{}', ".repeat(15)} '${world.ids.batchId()}', '[]', 0`,

@@ -153,3 +153,40 @@ for (const role of ['carillon_worker', 'carillon_api']) {
     assert.ok(!plan.some((line) => /\bSort\b(?! Key)|Seq Scan|Bitmap/.test(line)))
   })
 }
+
+test('of the log, only batches of tenants with a subscribed endpoint are read, and the place moves past the others', async () => {
+  const begin = await endOfLog()
+  const [subscribed, disabled, none] = [newTenant(), newTenant(), newTenant()]
+  const endpoint = `insert into carillon.webhook_endpoints (tenant_id, id, url, secrets, created_at, event_types, since, disabled_at, disabled_reason)
+    values ($1, gen_random_uuid(), 'https://example.com', '{whsec_}', now(), $2, pg_current_snapshot(), $3, $4)`
+  await owner.query(endpoint, [subscribed, ['*'], null, null])
+  await owner.query(endpoint, [disabled, ['*'], new Date(), 'gone'])
+  const [wanted] = await appendEvents(
+    owner,
+    [subscribed, disabled, none].map((tenantId) => ({ tenantId, subjectId: newNotification() })),
+  )
+  const end = await endOfLog()
+  const read = () => inTransaction(worker, (trx) => readEvents(trx, begin, 100, 'subscribed'))
+  const { events, next, atEnd } = await read()
+  assert.deepEqual(
+    events.map(({ id }) => id),
+    [wanted],
+  )
+  assert.ok(atEnd && BigInt(next.xid) >= BigInt(end.xid))
+})
+
+test('the plan of what subscribed endpoints are told of goes by status_log_feed, and asks the index of subscriptions', async () => {
+  const { name, text } = statement('stream/read_subscribed_events')
+  const plan = await inTransaction(worker, async (trx) => {
+    await run(trx, statement('stream/read_horizon'), [])
+    const explain = { name: `explain ${name}`, text: `explain ${text}` }
+    const rows = await run<{ 'QUERY PLAN': string }>(trx, explain, ['5', feedStart.id, 1_000])
+    return rows.map((row) => row['QUERY PLAN'])
+  })
+  assert.ok(plan.some((line) => /Merge Append/.test(line)))
+  assert.ok(
+    plan.some((line) => /Index (Only )?Scan using webhook_endpoints_h\d_tenant_id_idx/.test(line)),
+    plan.join('\n'),
+  )
+  assert.ok(!plan.some((line) => /\bSort\b(?! Key)|Seq Scan|Bitmap/.test(line)), plan.join('\n'))
+})

@@ -1,0 +1,5 @@
+/** What is wrong with an input, and where. */
+export interface InputFault {
+  path: string[]
+  message: string
+}
