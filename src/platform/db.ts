@@ -54,6 +54,8 @@ export function openPool(options: PoolOptions): pg.Pool {
     options: settings.join(' '),
   })
   pool.on('error', options.onError)
+  // A connection can die at any moment, also in the turn in which it is handed out: the running or the next statement rejects.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 
@@ -61,11 +63,6 @@ export function openPool(options: PoolOptions): pg.Pool {
 export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
-  // A connection that dies between two statements says so here; the next statement rejects.
-  const onError = (error: Error) => {
-    broken = error
-  }
-  client.on('error', onError)
   try {
     await client.query('begin')
     const result = await work(client)
@@ -77,7 +74,6 @@ export async function inTransaction<T>(pool: pg.Pool, work: (trx: pg.PoolClient)
     })
     throw error
   } finally {
-    client.off('error', onError)
     client.release(broken)
   }
 }
