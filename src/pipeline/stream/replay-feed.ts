@@ -44,6 +44,8 @@ export interface ReplayOptions extends ReplaySource {
   /** At most so many events a second. */
   rate?: number
   pause: (ms: number) => Promise<void>
+  /** Milliseconds that only grow; by default the process's own. */
+  nowMs?: () => number
   onProgress?: (published: number, at: Date) => void
 }
 
@@ -66,7 +68,8 @@ export async function countForReplay(on: ReplaySource, onProgress?: (count: numb
  */
 export async function replayFeed(on: ReplayOptions): Promise<number> {
   const batchEvents = Math.max(1, Math.min(pageEvents, on.rate ?? pageEvents))
-  const beganAt = performance.now()
+  const nowMs = on.nowMs ?? (() => performance.now())
+  const beganAt = nowMs()
   let published = 0
   await on.publisher.connect()
   for await (const messages of select(on)) {
@@ -79,7 +82,7 @@ export async function replayFeed(on: ReplayOptions): Promise<number> {
       published += batch.length
       on.onProgress?.(published, batch.at(-1)!.at)
       if (on.rate) {
-        const aheadMs = (published / on.rate) * 1_000 - (performance.now() - beganAt)
+        const aheadMs = (published / on.rate) * 1_000 - (nowMs() - beganAt)
         if (aheadMs > 0) await on.pause(aheadMs)
       }
     }
