@@ -2,7 +2,7 @@
 
 -- types
 create type carillon.channel as enum ('email', 'sms', 'voice', 'push', 'browser_push', 'slack', 'telegram', 'discord', 'webhook', 'pagerduty', 'in_app', 'audit');
-create type carillon.delivery_state as enum ('queued', 'held', 'sending', 'retrying', 'sent', 'delivered', 'failed', 'bounced', 'cancelled', 'suppressed', 'expired');
+create type carillon.delivery_state as enum ('queued', 'held', 'sending', 'retrying', 'sent', 'delivered', 'failed', 'bounced', 'cancelled', 'suppressed', 'expired', 'snoozed');
 
 -- tables
 create table carillon.api_keys (
@@ -76,6 +76,18 @@ create table carillon.dead_letters (
   constraint resolved_at_iff_resolved CHECK (((state = 'open'::text) = (resolved_at IS NULL))),
   constraint state_known CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'discarded'::text])))
 );
+create table carillon.decision_batches (
+  tenant_id uuid not null,
+  id uuid not null,
+  at timestamp with time zone not null,
+  size integer not null,
+  first_id uuid not null,
+  last_id uuid not null,
+  lines json not null,
+  constraint decision_batches_pkey PRIMARY KEY (tenant_id, id),
+  constraint ids_in_order CHECK ((first_id <= last_id)),
+  constraint size_positive CHECK ((size > 0))
+) partition by RANGE (id);
 create table carillon.deliveries (
   tenant_id uuid not null,
   id uuid not null,
@@ -204,6 +216,10 @@ create table carillon.notifications (
   created_at timestamp with time zone not null,
   outcome carillon.delivery_state,
   reason text,
+  rule_id uuid,
+  rule_version integer,
+  vars jsonb,
+  digest_id uuid,
   constraint notifications_pkey PRIMARY KEY (tenant_id, id),
   constraint outcome_only_without_deliveries CHECK ((outcome = ANY (ARRAY['sent'::carillon.delivery_state, 'failed'::carillon.delivery_state, 'cancelled'::carillon.delivery_state, 'suppressed'::carillon.delivery_state, 'expired'::carillon.delivery_state]))),
   constraint recipient_type_known CHECK ((recipient_type = ANY (ARRAY['user'::text, 'role'::text, 'group'::text, 'system'::text])))
@@ -258,6 +274,22 @@ create table carillon.role_bindings (
   created_at timestamp with time zone not null,
   constraint role_bindings_pkey PRIMARY KEY (tenant_id, role_name)
 );
+create table carillon.settings_versions (
+  tenant_id uuid not null,
+  version bigint not null,
+  constraint settings_versions_pkey PRIMARY KEY (tenant_id)
+) with (fillfactor=50);
+create table carillon.snoozes (
+  tenant_id uuid not null,
+  delivery_id uuid not null,
+  recipient_id text not null,
+  channel carillon.channel not null,
+  priority smallint not null,
+  reason text not null,
+  until timestamp with time zone not null,
+  since timestamp with time zone not null,
+  constraint snoozes_pkey PRIMARY KEY (tenant_id, delivery_id)
+) with (fillfactor=80, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 create table carillon.status_log (
   tenant_id uuid not null,
   id uuid not null,
@@ -342,11 +374,14 @@ create table carillon.webhook_endpoints (
 -- indexes
 CREATE INDEX audit_batches_ids ON ONLY carillon.audit_batches USING brin (first_id, last_id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX dead_letters_open ON carillon.dead_letters USING btree (tenant_id, created_at) WHERE (state = 'open'::text);
+CREATE INDEX decision_batches_ids ON ONLY carillon.decision_batches USING brin (first_id, last_id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
 CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_at, id);
 CREATE INDEX parked_messages_open ON carillon.parked_messages USING btree (topic, reason) WHERE (replayed_at IS NULL);
 CREATE INDEX recipients_groups ON ONLY carillon.recipients USING gin (groups);
 CREATE INDEX recipients_roles ON ONLY carillon.recipients USING gin (roles);
+CREATE INDEX snoozes_recipient ON carillon.snoozes USING btree (tenant_id, recipient_id);
+CREATE INDEX snoozes_until ON carillon.snoozes USING btree (until);
 CREATE INDEX status_log_feed ON ONLY carillon.status_log USING btree (xid, id);
 CREATE INDEX status_log_subjects ON ONLY carillon.status_log USING brin (first_subject, last_subject) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX subject_keys_key ON ONLY carillon.subject_keys USING btree (tenant_id, key_id);
@@ -364,6 +399,8 @@ create policy every_tenant on carillon.contact_points for all to carillon_worker
 create policy tenant_only on carillon.contact_points for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.dead_letters for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.dead_letters for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.decision_batches for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.decision_batches for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.deliveries for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.deliveries for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.delivery_attempts for all to carillon_worker using (true) with check (true);
@@ -383,6 +420,10 @@ create policy every_tenant on carillon.recipients for all to carillon_worker usi
 create policy tenant_only on carillon.recipients for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.role_bindings for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.role_bindings for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.settings_versions for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.settings_versions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.snoozes for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.snoozes for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.status_log for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.status_log for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.subject_keys for all to carillon_worker using (true) with check (true);
@@ -523,6 +564,7 @@ create function carillon.accept_intent(p_now timestamp with time zone, p_tenant 
 create function carillon.accept_intents(p_now timestamp with time zone, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[], p_priorities smallint[], p_categories text[], p_keys text[], p_event_ids text[], p_correlation_ids text[], p_traceparents text[], p_sources text[], p_scheduled_at timestamp with time zone[], p_expires_at timestamp with time zone[], p_recipients integer[], p_jobs uuid[], p_payloads jsonb, p_events json) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
 create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
 create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
+create function carillon.bump_settings() returns trigger -- volatile security definer
 create function carillon.channel_names() returns text[] -- immutable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
@@ -554,6 +596,7 @@ create function carillon.priorities_of(p_lane text) returns smallint[] -- immuta
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 create function carillon.session_tenants() returns uuid[] -- stable
 create function carillon.take_asked(p_lane text, p_seen pg_snapshot, p_now timestamp with time zone, p_max integer, p_chunk integer, p_room integer, p_full uuid[]) returns TABLE(claimed json, others_due boolean, seen text) -- volatile
+create function carillon.watch_settings(p_table text) returns void -- volatile
 
 -- grants on tables and views
 grant insert, select, update on carillon.api_keys to carillon_api;
@@ -570,6 +613,8 @@ grant delete, insert, select, update on carillon.contact_points to carillon_work
 grant select on carillon.dead_letters to carillon_analyst;
 grant select on carillon.dead_letters to carillon_api;
 grant delete, insert, select, update on carillon.dead_letters to carillon_worker;
+grant select on carillon.decision_batches to carillon_api;
+grant delete, insert, select, update on carillon.decision_batches to carillon_worker;
 grant select on carillon.deliveries to carillon_api;
 grant delete, insert, select, update on carillon.deliveries to carillon_worker;
 grant select on carillon.delivery_attempts to carillon_api;
@@ -605,6 +650,11 @@ grant select on carillon.partitions to carillon_worker;
 grant delete, insert, select, update on carillon.recipients to carillon_api;
 grant delete, insert, select, update on carillon.recipients to carillon_worker;
 grant delete, insert, select, update on carillon.role_bindings to carillon_worker;
+grant select on carillon.settings_versions to carillon_api;
+grant delete, insert, select, update on carillon.settings_versions to carillon_worker;
+grant select on carillon.snoozes to carillon_analyst;
+grant delete, select on carillon.snoozes to carillon_api;
+grant delete, insert, select, update on carillon.snoozes to carillon_worker;
 grant select on carillon.status_events to carillon_analyst;
 grant select on carillon.status_events to carillon_api;
 grant select on carillon.status_events to carillon_worker;
@@ -626,9 +676,10 @@ grant update (next_attempt_at, reason, state, updated_at) on carillon.deliveries
 grant select (attempt, channel, completed_at, delivery_id, detail, outcome, possible_duplicate, provider, provider_message_id, reason, started_at, tenant_id) on carillon.delivery_attempts to carillon_analyst;
 grant update (archived_at, read_at, seen_at) on carillon.inbox_items to carillon_api;
 grant select (accepted_at, category, correlation_id, event_id, expires_at, id, kind, outcome, priority, recipients, scheduled_at, source, tenant_id, traceparent, type) on carillon.intents to carillon_analyst;
-grant select (category, channels, correlation_id, created_at, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
+grant select (category, channels, correlation_id, created_at, digest_id, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, rule_id, rule_version, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
 grant update (outcome, reason) on carillon.notifications to carillon_api;
 grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
+grant update (until) on carillon.snoozes to carillon_api;
 grant select (created_at, description, enabled, id, name, tags, tenant_id, updated_at, version) on carillon.templates to carillon_analyst;
 
 -- grants on functions
