@@ -3,9 +3,10 @@ import type { GateSettings } from '../domain/decide.ts'
 import { notificationIdOf } from '../domain/ids.ts'
 import { laneOf } from '../domain/priority.ts'
 import { type Intent, loadIntents } from '../pipeline/enrich/load-intents.ts'
-import { type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
-import { markIntents, matchIntents } from '../pipeline/match/match-intents.ts'
-import { permit } from '../pipeline/permit/permit.ts'
+import { type Addressee, type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
+import { type IntentEnd, markIntents } from '../pipeline/match/match-intents.ts'
+import { type Permitted, permit } from '../pipeline/permit/permit.ts'
+import { fold } from '../pipeline/plan/fold.ts'
 import { makePlan, type Plan, type Planned, type PlanSettings, writePlan } from '../pipeline/plan/plan-notifications.ts'
 import { type Content, contentOfPlan } from '../pipeline/render/load-content.ts'
 import type { Claim } from '../pipeline/send/claim-deliveries.ts'
@@ -15,12 +16,18 @@ import type { IdSource } from '../platform/id-source.ts'
 import { enqueue, type NewJob } from '../queue/enqueue.ts'
 import { type Chunk, intentsQueue } from '../queue/queues.ts'
 import type { TemplateCatalogue } from '../store/template-catalogue.ts'
+import type { SettingsCatalogue } from '../store/tenant-settings.ts'
+import { keepLimits } from './keep-limits.ts'
+import { type RuleHealth, wantsOf } from './wants-of-intents.ts'
 
 export interface ProcessIntentsDeps {
   pool: pg.Pool
   clock: Clock
   ids: IdSource
   catalogue: TemplateCatalogue
+  settings: SettingsCatalogue
+  /** Hears how the rules' expressions did. */
+  ruleHealth: RuleHealth
   gates: GateSettings
   plan: PlanSettings
   /** Recipients that one planning transaction takes on; the rest of the chunk goes on in jobs of its own. */
@@ -47,44 +54,69 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
   const now = on.clock.now()
   const intents = chunk.intents ?? (await loadIntents(on.pool, chunk))
   if (intents.length === 0) return
-  const { matched, unmatched } = matchIntents(intents)
-  const { addressees, continuations } = await resolveRecipients(on.pool, matched, chunk, on.recipientsPerChunk)
+  const settings = await on.settings.of(chunk.tenant_id)
+  const { wanted, unmatched } = await wantsOf(intents, chunk, settings, on, now)
+  const { addressees, continuations } = await resolveRecipients(on.pool, wanted, chunk, on.recipientsPerChunk, now)
   await on.catalogue.load(
     chunk.tenant_id,
-    matched.flatMap(({ payload }) => payload.template ?? []),
+    wanted.flatMap(({ template }) => template ?? []),
   )
-  const decided = permit(addressees, on.catalogue, on.gates, now)
+  const permitted = permit(addressees, on.catalogue, on.gates, settings, now)
+  const limited = await keepLimits(on.pool, chunk.tenant_id, permitted, settings, now)
   // Pages of a role are planned by several jobs, and a job that comes again has to release what its last worker claimed: no
   // mark would tell whose claim it is.
   const inIntentsJobs = !chunk.after && !chunk.tries && continuations.length === 0
   const continuing = new Set(continuations.map(({ intentId }) => intentId))
-  const settings = { ...on.plan, inIntentsJobs }
-  const plan = await makePlan(chunk.tenant_id, decided, on.ids, settings, now, continuing)
+  const planSettings = { ...on.plan, inIntentsJobs }
+  const plan = await makePlan(chunk.tenant_id, limited.decided, on.ids, planSettings, now, continuing)
 
   try {
-    await write(chunk, intents, unmatched, continuations, plan, on, now)
+    const ends = endsOf(intents, unmatched, addressees, continuing)
+    await write(chunk, intents, ends, continuations, limited.decided, plan, on, now)
   } catch (error) {
     for (const job of plan.jobs) if (job.claimed) on.giveBack(job)
+    await limited.release()
     throw error
   }
+}
+
+type Ends = Record<Extract<IntentEnd, 'unmatched' | 'no_recipients'>, Intent[]>
+
+/** Business events that lead to no notification: no rule wanted them, or the rules that did name nobody. */
+function endsOf(
+  intents: readonly Intent[],
+  unmatched: readonly Intent[],
+  addressees: readonly Addressee[],
+  continuing: ReadonlySet<string>,
+): Ends {
+  const events = intents.filter(({ kind }) => kind === 'event')
+  if (events.length === 0) return { unmatched: [], no_recipients: [] }
+  const without = new Set(unmatched)
+  const named = new Set(addressees.map(({ intent }) => intent))
+  const nobody = events.filter((intent) => !named.has(intent) && !without.has(intent) && !continuing.has(intent.id))
+  return { unmatched: [...unmatched], no_recipients: nobody }
 }
 
 /** In one statement where that is all, else in a transaction. Then the deliveries go on, here or by the queue. */
 async function write(
   chunk: Chunk,
   intents: readonly Intent[],
-  unmatched: readonly Intent[],
+  ends: Ends,
   continuations: readonly Continuation[],
+  decided: readonly Permitted<Addressee>[],
   plan: Plan,
   on: ProcessIntentsDeps,
   now: Date,
 ): Promise<void> {
-  const isPlain = unmatched.length === 0 && continuations.length === 0 && plan.webhookUrls.size === 0
+  const ended = ends.unmatched.length + ends.no_recipients.length
+  const folded = decided.filter(({ decision }) => decision.fold)
+  const isPlain = ended + continuations.length + plan.webhookUrls.size + folded.length === 0
   const { planned, goingOn } = isPlain
     ? { planned: await writePlan(on.pool, chunk.tenant_id, plan, on.ids, now), goingOn: [] }
     : await inTransaction(on.pool, async (trx) => {
-        await markUnmatched(trx, chunk.tenant_id, unmatched, on.ids, now)
+        await markEnds(trx, chunk, ends, on.ids, now)
         const planned = await writePlan(trx, chunk.tenant_id, plan, on.ids, now)
+        await fold(trx, chunk.tenant_id, folded, planned.isNew, on.ids, now)
         const goingOn = continuationJobs(chunk.tenant_id, intents, continuations, planned)
         await enqueue(trx, goingOn)
         return { planned, goingOn }
@@ -94,20 +126,20 @@ async function write(
   for (const queue of new Set(waiting.map(({ queue }) => queue))) on.wake(queue)
 }
 
-function markUnmatched(
-  trx: Queryable,
-  tenantId: string,
-  unmatched: readonly Intent[],
-  ids: IdSource,
-  now: Date,
-): Promise<void> {
-  const ended = unmatched.map(({ id, type, correlationId, traceparent }) => ({
-    id,
-    data: { type, correlation_id: correlationId, traceparent },
-  }))
-  return markIntents(trx, tenantId, 'unmatched', ended, ids, now)
+/** A page of an event that is not its first has no end to tell of. */
+async function markEnds(trx: Queryable, chunk: Chunk, ends: Ends, ids: IdSource, now: Date): Promise<void> {
+  if (chunk.after) return
+  for (const [end, intents] of Object.entries(ends) as [keyof Ends, Intent[]][]) {
+    const reason = end === 'no_recipients' ? end : undefined
+    const ended = intents.map(({ id, type, correlationId, traceparent }) => ({
+      id,
+      data: { type, reason, correlation_id: correlationId, traceparent },
+    }))
+    await markIntents(trx, chunk.tenant_id, end, ended, ids, now)
+  }
 }
 
+/** What was begun goes on at its place; what was not begun at all goes on together. */
 function continuationJobs(
   tenantId: string,
   intents: readonly Intent[],
@@ -115,13 +147,19 @@ function continuationJobs(
   planned: Planned,
 ): NewJob[] {
   const priorities = new Map(intents.map(({ id, priority }) => [id, priority]))
-  return continuations
-    .filter(({ intentId, pageBegun }) => !pageBegun || planned.hasNew(intentId)) // planned before, its page went on then
-    .map(({ intentId, after }) => {
-      const priority = priorities.get(intentId) ?? 0
-      const data = { tenant_id: tenantId, ids: [intentId], priority, after }
-      return { queue: intentsQueue(laneOf(priority)), data, priority }
-    })
+  const goingOn = continuations.filter(({ intentId, pageBegun }) => !pageBegun || planned.hasNew(intentId)) // planned before, its page went on then
+  const job = (ids: string[], priority: number, after?: Chunk['after']): NewJob => {
+    return { queue: intentsQueue(laneOf(priority)), data: { tenant_id: tenantId, ids, priority, after }, priority }
+  }
+  const begun = goingOn.filter(({ after }) => after)
+  const others = Map.groupBy(
+    goingOn.filter(({ after }) => !after),
+    ({ intentId }) => priorities.get(intentId) ?? 0,
+  )
+  return [
+    ...begun.map(({ intentId, after }) => job([intentId], priorities.get(intentId) ?? 0, after)),
+    ...[...others].map(([priority, of]) => job(of.map(({ intentId }) => intentId), priority)),
+  ]
 }
 
 function handOver(tenantId: string, plan: Plan, planned: Planned, on: ProcessIntentsDeps): void {

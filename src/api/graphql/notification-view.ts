@@ -133,5 +133,5 @@ export function inboxItemOf(view: NotificationView, load: Loaders): Promise<Inbo
 export function statusOf(view: NotificationView, load: Loaders): NotificationStatus | Promise<NotificationStatus> {
   if (view.unplanned) return view.unplanned
   if (view.outcome) return view.outcome
-  return deliveriesOf(view, load).then((deliveries) => notificationStatus(view.outcome, deliveries))
+  return deliveriesOf(view, load).then((deliveries) => notificationStatus(view.outcome, deliveries, view.reason))
 }
