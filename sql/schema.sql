@@ -48,6 +48,44 @@ create table carillon.bridge_offsets (
   constraint bridge_offsets_pkey PRIMARY KEY (cluster_id, group_id, topic, partition),
   constraint next_offset_not_negative CHECK ((next_offset >= 0))
 ) with (fillfactor=50);
+create table carillon.categories (
+  tenant_id uuid not null,
+  name text not null,
+  description text,
+  required boolean not null,
+  marketing boolean not null,
+  enabled boolean not null,
+  channels text[],
+  min_priority smallint,
+  frequency text not null,
+  digest jsonb,
+  send_window jsonb,
+  on_excess text not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint categories_pkey PRIMARY KEY (tenant_id, name),
+  constraint channels_not_empty CHECK ((cardinality(channels) > 0)),
+  constraint frequency_known CHECK ((frequency = ANY (ARRAY['instant'::text, 'digest'::text, 'hourly'::text, 'daily'::text, 'weekly'::text]))),
+  constraint min_priority_known CHECK (((min_priority >= 0) AND (min_priority <= 3))),
+  constraint name_not_empty CHECK ((name <> ''::text)),
+  constraint on_excess_known CHECK ((on_excess = ANY (ARRAY['snooze'::text, 'suppress'::text]))),
+  constraint required_is_enabled CHECK ((enabled OR (NOT required))),
+  constraint required_is_no_marketing CHECK ((NOT (required AND marketing)))
+) partition by HASH (tenant_id);
+create table carillon.consents (
+  tenant_id uuid not null,
+  recipient_id text not null,
+  category text not null,
+  at timestamp with time zone not null,
+  granted boolean not null,
+  source text not null,
+  wording_version text,
+  proof jsonb,
+  constraint consents_pkey PRIMARY KEY (tenant_id, recipient_id, category, at),
+  constraint category_not_empty CHECK ((category <> ''::text)),
+  constraint recipient_not_empty CHECK ((recipient_id <> ''::text)),
+  constraint source_not_empty CHECK ((source <> ''::text))
+) partition by HASH (tenant_id);
 create table carillon.contact_points (
   tenant_id uuid not null,
   recipient_id text not null,
@@ -254,6 +292,28 @@ create table carillon.partitioned_tables (
   constraint bound_known CHECK ((bound = ANY (ARRAY['id'::text, 'date'::text]))),
   constraint retention_positive CHECK ((retention_days > 0))
 );
+create table carillon.preference_versions (
+  tenant_id uuid not null,
+  recipient_id text not null,
+  version integer not null,
+  document jsonb not null,
+  valid_from timestamp with time zone not null,
+  valid_to timestamp with time zone,
+  changed_by text not null,
+  constraint preference_versions_pkey PRIMARY KEY (tenant_id, recipient_id, version),
+  constraint valid_to_after_from CHECK ((valid_to >= valid_from))
+) partition by HASH (tenant_id);
+create table carillon.preferences (
+  tenant_id uuid not null,
+  recipient_id text not null,
+  version integer not null,
+  document jsonb not null,
+  updated_at timestamp with time zone not null,
+  updated_by text not null,
+  constraint preferences_pkey PRIMARY KEY (tenant_id, recipient_id),
+  constraint document_is_object CHECK ((jsonb_typeof(document) = 'object'::text)),
+  constraint version_positive CHECK ((version > 0))
+) partition by HASH (tenant_id);
 create table carillon.recipients (
   tenant_id uuid not null,
   external_id text not null,
@@ -279,6 +339,13 @@ create table carillon.settings_versions (
   version bigint not null,
   constraint settings_versions_pkey PRIMARY KEY (tenant_id)
 ) with (fillfactor=50);
+create table carillon.signing_keys (
+  purpose text not null,
+  id smallint not null,
+  key bytea not null,
+  constraint signing_keys_pkey PRIMARY KEY (purpose, id),
+  constraint key_is_256_bits CHECK ((octet_length(key) = 32))
+);
 create table carillon.snoozes (
   tenant_id uuid not null,
   delivery_id uuid not null,
@@ -314,6 +381,21 @@ create table carillon.subject_keys (
   constraint subject_keys_pkey PRIMARY KEY (tenant_id, recipient_id),
   constraint erased_if_no_key CHECK (((key_id IS NOT NULL) OR (erased_at IS NOT NULL))),
   constraint key_whole_or_erased CHECK ((num_nulls(key_id, wrapped_key, wrapped_by) = ANY (ARRAY[0, 3])))
+) partition by HASH (tenant_id);
+create table carillon.suppressions (
+  tenant_id uuid not null,
+  channel carillon.channel not null,
+  address text not null,
+  reason text not null,
+  source text not null,
+  note text,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  constraint suppressions_pkey PRIMARY KEY (tenant_id, channel, address),
+  constraint address_not_empty CHECK ((address <> ''::text)),
+  constraint expires_after_created CHECK ((expires_at > created_at)),
+  constraint reason_known CHECK ((reason = ANY (ARRAY['hard_bounce'::text, 'complaint'::text, 'manual'::text]))),
+  constraint source_not_empty CHECK ((source <> ''::text))
 ) partition by HASH (tenant_id);
 create table carillon.templates (
   tenant_id uuid not null,
@@ -364,10 +446,15 @@ create table carillon.webhook_endpoints (
 
 -- hash partitions
 -- carillon.api_keys: 4 hash partitions
+-- carillon.categories: 4 hash partitions
+-- carillon.consents: 4 hash partitions
 -- carillon.contact_points: 4 hash partitions
 -- carillon.inbox_counters: 4 hash partitions with (fillfactor=50)
+-- carillon.preference_versions: 4 hash partitions
+-- carillon.preferences: 4 hash partitions
 -- carillon.recipients: 4 hash partitions
 -- carillon.subject_keys: 4 hash partitions
+-- carillon.suppressions: 4 hash partitions
 -- carillon.templates: 4 hash partitions
 -- carillon.webhook_endpoints: 4 hash partitions
 
@@ -395,6 +482,10 @@ create policy tenant_only on carillon.asked for all to carillon_analyst, carillo
 create policy every_tenant on carillon.audit_batches for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.audit_batches for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy operators_only on carillon.bridge_offsets for all to carillon_worker using (true) with check (true);
+create policy every_tenant on carillon.categories for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.categories for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.consents for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.consents for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.contact_points for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.contact_points for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.dead_letters for all to carillon_worker using (true) with check (true);
@@ -416,17 +507,24 @@ create policy tenant_only on carillon.intents for all to carillon_analyst, caril
 create policy every_tenant on carillon.notifications for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.notifications for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy operators_only on carillon.parked_messages for all to carillon_worker using (true) with check (true);
+create policy every_tenant on carillon.preference_versions for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.preference_versions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.preferences for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.preferences for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.recipients for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.recipients for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.role_bindings for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.role_bindings for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.settings_versions for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.settings_versions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy service_only on carillon.signing_keys for all to carillon_api, carillon_worker using (true);
 create policy every_tenant on carillon.snoozes for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.snoozes for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.status_log for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.status_log for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.subject_keys for all to carillon_worker using (true) with check (true);
+create policy every_tenant on carillon.suppressions for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.suppressions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.templates for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.templates for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.tenants for all to carillon_worker using (true) with check (true);
@@ -562,11 +660,13 @@ create view carillon.status_events with (security_invoker=true) as
 -- functions
 create function carillon.accept_intent(p_now timestamp with time zone, p_tenant uuid, p_type text, p_priority smallint, p_category text, p_key text, p_event_id text, p_correlation_id text, p_traceparent text, p_source text, p_scheduled_at timestamp with time zone, p_expires_at timestamp with time zone, p_payload jsonb) returns uuid -- volatile
 create function carillon.accept_intents(p_now timestamp with time zone, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[], p_priorities smallint[], p_categories text[], p_keys text[], p_event_ids text[], p_correlation_ids text[], p_traceparents text[], p_sources text[], p_scheduled_at timestamp with time zone[], p_expires_at timestamp with time zone[], p_recipients integer[], p_jobs uuid[], p_payloads jsonb, p_events json) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
+create function carillon.address_key(p_channel carillon.channel, p_address text) returns text -- immutable
 create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
 create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
 create function carillon.bump_settings() returns trigger -- volatile security definer
 create function carillon.channel_names() returns text[] -- immutable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
+create function carillon.decide_again(p_tenant uuid, p_recipients text[], p_now timestamp with time zone) returns bigint -- volatile
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
 create function carillon.end_day(p_table text, p_now timestamp with time zone) returns SETOF text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
@@ -580,6 +680,7 @@ create function carillon.intents_queue(p_priority smallint) returns text -- immu
 create function carillon.is_asked(p_lane text, p_seen pg_snapshot) returns boolean -- stable
 create function carillon.is_time_zone(p_name text) returns boolean -- stable
 create function carillon.is_vacuumed_late(p_table text) returns boolean -- immutable
+create function carillon.keep_preference_versions() returns trigger -- volatile security definer
 create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
 create function carillon.last_id_of(id uuid) returns uuid -- immutable
 create function carillon.new_id(at timestamp with time zone) returns uuid -- volatile
@@ -608,6 +709,11 @@ grant delete, insert, select, update on carillon.audit_batches to carillon_worke
 grant select on carillon.audit_log to carillon_api;
 grant select on carillon.audit_log to carillon_worker;
 grant delete, insert, select, update on carillon.bridge_offsets to carillon_worker;
+grant select on carillon.categories to carillon_analyst;
+grant delete, insert, select, update on carillon.categories to carillon_api;
+grant delete, insert, select, update on carillon.categories to carillon_worker;
+grant insert, select on carillon.consents to carillon_api;
+grant delete, insert, select on carillon.consents to carillon_worker;
 grant delete, insert, select, update on carillon.contact_points to carillon_api;
 grant delete, insert, select, update on carillon.contact_points to carillon_worker;
 grant select on carillon.dead_letters to carillon_analyst;
@@ -647,11 +753,17 @@ grant select on carillon.partitioned_tables to carillon_api;
 grant select on carillon.partitioned_tables to carillon_worker;
 grant select on carillon.partitions to carillon_api;
 grant select on carillon.partitions to carillon_worker;
+grant select on carillon.preference_versions to carillon_api;
+grant select on carillon.preference_versions to carillon_worker;
+grant delete, insert, select, update on carillon.preferences to carillon_api;
+grant delete, insert, select, update on carillon.preferences to carillon_worker;
 grant delete, insert, select, update on carillon.recipients to carillon_api;
 grant delete, insert, select, update on carillon.recipients to carillon_worker;
 grant delete, insert, select, update on carillon.role_bindings to carillon_worker;
 grant select on carillon.settings_versions to carillon_api;
 grant delete, insert, select, update on carillon.settings_versions to carillon_worker;
+grant select on carillon.signing_keys to carillon_api;
+grant select on carillon.signing_keys to carillon_worker;
 grant select on carillon.snoozes to carillon_analyst;
 grant delete, select on carillon.snoozes to carillon_api;
 grant delete, insert, select, update on carillon.snoozes to carillon_worker;
@@ -662,6 +774,8 @@ grant select on carillon.status_log to carillon_analyst;
 grant insert, select on carillon.status_log to carillon_api;
 grant delete, insert, select, update on carillon.status_log to carillon_worker;
 grant delete, insert, select, update on carillon.subject_keys to carillon_worker;
+grant delete, insert, select, update on carillon.suppressions to carillon_api;
+grant delete, insert, select, update on carillon.suppressions to carillon_worker;
 grant insert, select, update on carillon.templates to carillon_api;
 grant delete, insert, select, update on carillon.templates to carillon_worker;
 grant select on carillon.tenants to carillon_analyst;
@@ -671,6 +785,7 @@ grant delete, insert, select, update on carillon.webhook_endpoints to carillon_a
 grant delete, insert, select, update on carillon.webhook_endpoints to carillon_worker;
 
 -- grants on columns
+grant select (at, category, granted, recipient_id, source, tenant_id, wording_version) on carillon.consents to carillon_analyst;
 grant select (attempt, channel, created_at, delivered_at, fallback_rank, id, next_attempt_at, priority, reason, sent_at, state, tenant_id, updated_at) on carillon.deliveries to carillon_analyst;
 grant update (next_attempt_at, reason, state, updated_at) on carillon.deliveries to carillon_api;
 grant select (attempt, channel, completed_at, delivery_id, detail, outcome, possible_duplicate, provider, provider_message_id, reason, started_at, tenant_id) on carillon.delivery_attempts to carillon_analyst;
@@ -680,13 +795,16 @@ grant select (category, channels, correlation_id, created_at, digest_id, event_i
 grant update (outcome, reason) on carillon.notifications to carillon_api;
 grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
 grant update (until) on carillon.snoozes to carillon_api;
+grant select (channel, created_at, expires_at, reason, source, tenant_id) on carillon.suppressions to carillon_analyst;
 grant select (created_at, description, enabled, id, name, tags, tenant_id, updated_at, version) on carillon.templates to carillon_analyst;
 
 -- grants on functions
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
+grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.decide_again to carillon_api, carillon_worker;
 grant execute on function carillon.drop_partition to carillon_worker;
 grant execute on function carillon.end_day to carillon_worker;
 grant execute on function carillon.enqueue to carillon_worker;
