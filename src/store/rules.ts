@@ -22,7 +22,8 @@ export interface RuleRow {
 
 type Row = RuleRow & Record<string, unknown>
 
-const columns = 'r.id, r.name, r.version, r.definition, r.enabled, r.disabled_reason, r.created_at, r.updated_at, r.updated_by'
+const columns =
+  'r.id, r.name, r.version, r.definition, r.enabled, r.disabled_reason, r.created_at, r.updated_at, r.updated_by'
 
 /** The rule that a row or a version of it says. */
 export function ruleOf(row: Pick<RuleRow, 'id' | 'name' | 'version' | 'definition' | 'enabled'>): Rule {
@@ -41,7 +42,11 @@ export function ruleOf(row: Pick<RuleRow, 'id' | 'name' | 'version' | 'definitio
 /** What is stored of a rule. */
 export function definitionOf(rule: Omit<Rule, 'id' | 'version'>): RuleDefinition {
   const { name: _name, enabled: _enabled, validFrom, validUntil, ...said } = rule
-  const { id: _id, version: _version, ...definition } = said as Omit<Rule, 'name' | 'enabled' | 'validFrom' | 'validUntil'>
+  const {
+    id: _id,
+    version: _version,
+    ...definition
+  } = said as Omit<Rule, 'name' | 'enabled' | 'validFrom' | 'validUntil'>
   return {
     ...definition,
     ...(validFrom ? { validFrom: validFrom.toISOString() } : {}),
@@ -185,6 +190,11 @@ const deleteSql: Statement = {
 }
 
 /** Deletes rules; their versions stay. Gives the ids of those that were there. */
-export async function deleteRules(on: Queryable, tenantId: string, ids: readonly string[], now: Date): Promise<string[]> {
+export async function deleteRules(
+  on: Queryable,
+  tenantId: string,
+  ids: readonly string[],
+  now: Date,
+): Promise<string[]> {
   return (await run<{ id: string }>(on, deleteSql, [tenantId, ids, now])).map(({ id }) => id)
 }
