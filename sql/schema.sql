@@ -334,6 +334,51 @@ create table carillon.role_bindings (
   created_at timestamp with time zone not null,
   constraint role_bindings_pkey PRIMARY KEY (tenant_id, role_name)
 );
+create table carillon.rule_faults (
+  tenant_id uuid not null,
+  rule_id uuid not null,
+  streak integer not null,
+  total bigint not null,
+  last_at timestamp with time zone not null,
+  last_code text not null,
+  last_part text not null,
+  last_message text not null,
+  last_intent_id uuid not null,
+  constraint rule_faults_pkey PRIMARY KEY (tenant_id, rule_id),
+  constraint streak_not_negative CHECK ((streak >= 0))
+) partition by HASH (tenant_id);
+create table carillon.rule_versions (
+  tenant_id uuid not null,
+  rule_id uuid not null,
+  version integer not null,
+  name text not null,
+  definition jsonb not null,
+  enabled boolean not null,
+  valid_from timestamp with time zone not null,
+  valid_to timestamp with time zone,
+  changed_by text not null,
+  constraint rule_versions_pkey PRIMARY KEY (tenant_id, rule_id, version),
+  constraint valid_in_order CHECK ((valid_to >= valid_from))
+) partition by HASH (tenant_id);
+create table carillon.rules (
+  tenant_id uuid not null,
+  id uuid not null,
+  name text not null,
+  version integer not null default 1,
+  definition jsonb not null,
+  enabled boolean not null,
+  disabled_reason text,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  updated_by text not null,
+  constraint rules_tenant_id_name_key UNIQUE (tenant_id, name),
+  constraint rules_pkey PRIMARY KEY (tenant_id, id),
+  constraint definition_is_object CHECK ((jsonb_typeof(definition) = 'object'::text)),
+  constraint disabled_reason_iff_disabled CHECK ((enabled = (disabled_reason IS NULL))),
+  constraint disabled_reason_known CHECK ((disabled_reason = ANY (ARRAY['switched_off'::text, 'failing'::text]))),
+  constraint name_not_empty CHECK ((name <> ''::text)),
+  constraint version_positive CHECK ((version > 0))
+) partition by HASH (tenant_id);
 create table carillon.settings_versions (
   tenant_id uuid not null,
   version bigint not null,
@@ -453,6 +498,9 @@ create table carillon.webhook_endpoints (
 -- carillon.preference_versions: 4 hash partitions
 -- carillon.preferences: 4 hash partitions
 -- carillon.recipients: 4 hash partitions
+-- carillon.rule_faults: 4 hash partitions
+-- carillon.rule_versions: 4 hash partitions
+-- carillon.rules: 4 hash partitions
 -- carillon.subject_keys: 4 hash partitions
 -- carillon.suppressions: 4 hash partitions
 -- carillon.templates: 4 hash partitions
@@ -467,6 +515,7 @@ CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_
 CREATE INDEX parked_messages_open ON carillon.parked_messages USING btree (topic, reason) WHERE (replayed_at IS NULL);
 CREATE INDEX recipients_groups ON ONLY carillon.recipients USING gin (groups);
 CREATE INDEX recipients_roles ON ONLY carillon.recipients USING gin (roles);
+CREATE INDEX rule_versions_time ON ONLY carillon.rule_versions USING btree (tenant_id, valid_from);
 CREATE INDEX snoozes_recipient ON carillon.snoozes USING btree (tenant_id, recipient_id);
 CREATE INDEX snoozes_until ON carillon.snoozes USING btree (until);
 CREATE INDEX status_log_feed ON ONLY carillon.status_log USING btree (xid, id);
@@ -515,6 +564,12 @@ create policy every_tenant on carillon.recipients for all to carillon_worker usi
 create policy tenant_only on carillon.recipients for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.role_bindings for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.role_bindings for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.rule_faults for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.rule_faults for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.rule_versions for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.rule_versions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.rules for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.rules for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.settings_versions for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.settings_versions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy service_only on carillon.signing_keys for all to carillon_api, carillon_worker using (true);
@@ -760,6 +815,15 @@ grant delete, insert, select, update on carillon.preferences to carillon_worker;
 grant delete, insert, select, update on carillon.recipients to carillon_api;
 grant delete, insert, select, update on carillon.recipients to carillon_worker;
 grant delete, insert, select, update on carillon.role_bindings to carillon_worker;
+grant select on carillon.rule_faults to carillon_analyst;
+grant delete, select on carillon.rule_faults to carillon_api;
+grant delete, insert, select, update on carillon.rule_faults to carillon_worker;
+grant select on carillon.rule_versions to carillon_analyst;
+grant insert, select, update on carillon.rule_versions to carillon_api;
+grant delete, insert, select, update on carillon.rule_versions to carillon_worker;
+grant select on carillon.rules to carillon_analyst;
+grant delete, insert, select, update on carillon.rules to carillon_api;
+grant delete, insert, select, update on carillon.rules to carillon_worker;
 grant select on carillon.settings_versions to carillon_api;
 grant delete, insert, select, update on carillon.settings_versions to carillon_worker;
 grant select on carillon.signing_keys to carillon_api;

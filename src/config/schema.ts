@@ -172,6 +172,12 @@ export const fields = {
     help: 'An endpoint that is subscribed to status events, and has failed without a success for so long, is switched off.',
   }),
 
+  RULE_ERROR_STREAK: field({
+    parse: wholeNumber(1, 100_000),
+    default: 20,
+    help: 'A rule whose expressions have failed on so many events in a row is switched off.',
+  }),
+
   KAFKA_BROKERS: field({
     parse: list,
     default: [] as string[],

@@ -21,7 +21,7 @@ export type EventDataField =
   | 'traceparent'
   | 'source'
   | 'template'
-export type EventData = Partial<Record<EventDataField, unknown>>
+export type EventData = Partial<Record<EventDataField | 'attributes', unknown>>
 
 /** A type of status event. */
 export interface EventType {
@@ -94,6 +94,7 @@ const systemTypes: Record<string, Row> = {
   ),
   'carillon.breaker.closed': planned('a provider that was left alone works again', 'channel', 'provider'),
   'carillon.template.quarantined': planned('a template fails so often that it is set aside', 'template', 'reason'),
+  'carillon.rule.disabled': told('a rule was switched off, since its expressions fail', 'reason', 'attributes'),
   'carillon.quota.reached': planned('a tenant has used up what it may send', 'channel', 'reason', 'attributes'),
 }
 
