@@ -164,6 +164,45 @@ create table carillon.delivery_attempts (
   constraint outcome_known CHECK ((outcome = ANY (ARRAY['accepted'::text, 'rejected'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text]))),
   constraint reason_iff_not_accepted CHECK (((reason IS NULL) = (outcome = ANY (ARRAY['accepted'::text, 'delivered'::text]))))
 ) partition by RANGE (delivery_id);
+create table carillon.digest_members (
+  tenant_id uuid not null,
+  digest_id uuid not null,
+  event_ref text not null,
+  notification_ids uuid[] not null,
+  item jsonb not null,
+  said jsonb not null,
+  at timestamp with time zone not null,
+  resolved boolean not null default false,
+  flushed_at timestamp with time zone,
+  constraint digest_members_pkey PRIMARY KEY (tenant_id, digest_id, event_ref)
+) with (fillfactor=90, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+create table carillon.digests (
+  tenant_id uuid not null,
+  id uuid not null,
+  recipient_id text not null,
+  recipient jsonb not null,
+  key text not null,
+  kind text not null,
+  state text not null default 'open'::text,
+  policy jsonb not null,
+  timezone text,
+  opened_at timestamp with time zone not null,
+  closes_at timestamp with time zone not null,
+  longest_at timestamp with time zone,
+  size integer not null,
+  count integer not null,
+  retime boolean not null default false,
+  flushed_at timestamp with time zone,
+  close_reason text,
+  closed_at timestamp with time zone,
+  folded integer,
+  intent_id uuid,
+  constraint digests_pkey PRIMARY KEY (tenant_id, id),
+  constraint closed_at_iff_closed CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
+  constraint kind_known CHECK ((kind = ANY (ARRAY['digest'::text, 'group'::text]))),
+  constraint reason_where_closed CHECK (((state <> 'closed'::text) OR (close_reason IS NOT NULL))),
+  constraint state_known CHECK ((state = ANY (ARRAY['open'::text, 'full'::text, 'closed'::text])))
+) with (fillfactor=80, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 create table carillon.feed_cursors (
   lane text not null,
   system_identifier text not null,
@@ -510,6 +549,10 @@ create table carillon.webhook_endpoints (
 CREATE INDEX audit_batches_ids ON ONLY carillon.audit_batches USING brin (first_id, last_id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX dead_letters_open ON carillon.dead_letters USING btree (tenant_id, created_at) WHERE (state = 'open'::text);
 CREATE INDEX decision_batches_ids ON ONLY carillon.decision_batches USING brin (first_id, last_id) WITH (pages_per_range='16', autosummarize='on');
+CREATE INDEX digests_closed ON carillon.digests USING btree (closed_at) WHERE (state = 'closed'::text);
+CREATE INDEX digests_due ON carillon.digests USING btree (closes_at) WHERE (state <> 'closed'::text);
+CREATE INDEX digests_recipient ON carillon.digests USING btree (tenant_id, recipient_id, id);
+CREATE INDEX digests_retime ON carillon.digests USING btree (tenant_id, id) WHERE retime;
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
 CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_at, id);
 CREATE INDEX parked_messages_open ON carillon.parked_messages USING btree (topic, reason) WHERE (replayed_at IS NULL);
@@ -522,6 +565,7 @@ CREATE INDEX status_log_feed ON ONLY carillon.status_log USING btree (xid, id);
 CREATE INDEX status_log_subjects ON ONLY carillon.status_log USING brin (first_subject, last_subject) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX subject_keys_key ON ONLY carillon.subject_keys USING btree (tenant_id, key_id);
 CREATE INDEX webhook_endpoints_subscribed ON ONLY carillon.webhook_endpoints USING btree (tenant_id) WHERE ((event_types IS NOT NULL) AND (disabled_at IS NULL));
+CREATE UNIQUE INDEX digests_open ON carillon.digests USING btree (tenant_id, recipient_id, key) WHERE (state = 'open'::text);
 
 -- row level security
 create policy every_tenant on carillon.api_keys for all to carillon_worker using (true) with check (true);
@@ -545,6 +589,10 @@ create policy every_tenant on carillon.deliveries for all to carillon_worker usi
 create policy tenant_only on carillon.deliveries for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.delivery_attempts for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.delivery_attempts for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.digest_members for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.digest_members for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.digests for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.digests for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.idempotency_keys for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.idempotency_keys for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.inbox_counters for all to carillon_worker using (true) with check (true);
@@ -729,6 +777,7 @@ create function carillon.ensure_partitions(p_table text, p_now timestamp with ti
 create function carillon.event_id(batch uuid, place bigint) returns uuid -- immutable
 create function carillon.events_of(p_id uuid) returns TABLE(tenant_id uuid, subject_id uuid, id uuid, xid xid8, type text, at timestamp with time zone, data json) -- stable
 create function carillon.first_id_at(at timestamp with time zone) returns uuid -- immutable
+create function carillon.fold_members(p_tenant uuid, p_now timestamp with time zone, p_groups jsonb, p_members json, p_ids uuid[], p_batch uuid, p_events json) returns void -- volatile
 create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
 create function carillon.intent_id_of(id uuid) returns uuid -- immutable
 create function carillon.intents_queue(p_priority smallint) returns text -- immutable
@@ -784,6 +833,10 @@ grant select on carillon.delivery_facts to carillon_analyst;
 grant select on carillon.delivery_facts to carillon_api;
 grant select on carillon.delivery_stats_daily to carillon_analyst;
 grant select on carillon.delivery_stats_daily to carillon_api;
+grant delete, select on carillon.digest_members to carillon_api;
+grant delete, insert, select, update on carillon.digest_members to carillon_worker;
+grant select on carillon.digests to carillon_api;
+grant delete, insert, select, update on carillon.digests to carillon_worker;
 grant select on carillon.failure_reasons_daily to carillon_analyst;
 grant select on carillon.failure_reasons_daily to carillon_api;
 grant select on carillon.feed_cursors to carillon_api;
@@ -853,6 +906,9 @@ grant select (at, category, granted, recipient_id, source, tenant_id, wording_ve
 grant select (attempt, channel, created_at, delivered_at, fallback_rank, id, next_attempt_at, priority, reason, sent_at, state, tenant_id, updated_at) on carillon.deliveries to carillon_analyst;
 grant update (next_attempt_at, reason, state, updated_at) on carillon.deliveries to carillon_api;
 grant select (attempt, channel, completed_at, delivery_id, detail, outcome, possible_duplicate, provider, provider_message_id, reason, started_at, tenant_id) on carillon.delivery_attempts to carillon_analyst;
+grant update (notification_ids) on carillon.digest_members to carillon_api;
+grant select (close_reason, closed_at, closes_at, count, flushed_at, folded, id, intent_id, key, kind, longest_at, opened_at, recipient_id, size, state, tenant_id) on carillon.digests to carillon_analyst;
+grant update (close_reason, closes_at, count, retime) on carillon.digests to carillon_api;
 grant update (archived_at, read_at, seen_at) on carillon.inbox_items to carillon_api;
 grant select (accepted_at, category, correlation_id, event_id, expires_at, id, kind, outcome, priority, recipients, scheduled_at, source, tenant_id, traceparent, type) on carillon.intents to carillon_analyst;
 grant select (category, channels, correlation_id, created_at, digest_id, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, rule_id, rule_version, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
@@ -876,6 +932,7 @@ grant execute on function carillon.ensure_partitions to carillon_worker;
 grant execute on function carillon.event_id to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.events_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.first_id_at to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.fold_members to carillon_worker;
 grant execute on function carillon.id_time to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intent_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intents_queue to carillon_worker;

@@ -20,4 +20,56 @@ export interface Fold {
   /** `rule:<id>`, `category:<name>`, with the value of a rule's `batchKey` behind it. */
   key: string
   policy: DigestPolicy
+  /** Of a rule with a group of alerts: then the policy's times are not looked at. See grouping.ts. */
+  group?: GroupFold
+}
+
+/** What a rule says of its groups of alerts, and what one event says of an alert. */
+export interface GroupFold {
+  waitMs: number
+  intervalMs: number
+  repeatMs: number
+  resolved: boolean
+  /**
+   * Which alert of the group the event tells of: a resolved one ends that alert, and the last one the group. Absent: each
+   * event is an alert of its own, and a resolved one ends the whole group.
+   */
+  alert?: string
+}
+
+/** What a template sees of a member. */
+export interface DigestItem {
+  type: string
+  data: Record<string, unknown>
+  subject?: string
+  /** ISO 8601. */
+  at: string
+}
+
+/** What a digest holds at most, unless its policy says less: what one message can carry. Then the next one is begun. */
+export const mostItems = 1_000
+export const defaultWindowMs = 3_600_000
+/** How often a window without `longestMs` may slide by its own length. */
+const mostSlides = 10
+
+/** Moments of a digest that is opened now. `next` gives the next moment of a recurrence: see time/recurrence.ts. */
+export function digestTimes(
+  policy: DigestPolicy,
+  timezone: string | undefined,
+  now: Date,
+  next: (recurrence: Recurrence, after: Date, fallbackZone: string) => Date | undefined,
+): { closesAt: Date; longestAt?: Date } {
+  const after = (ms: number) => new Date(now.getTime() + ms)
+  if (policy.recurrence) {
+    // A recurrence that has come to its end closes what is left.
+    return { closesAt: next(policy.recurrence, now, timezone ?? 'UTC') ?? now }
+  }
+  const windowMs = policy.windowMs ?? defaultWindowMs
+  if (!policy.sliding) return { closesAt: after(windowMs) }
+  const longestMs = policy.longestMs ?? mostSlides * windowMs
+  return { closesAt: after(Math.min(windowMs, longestMs)), longestAt: after(longestMs) }
+}
+
+export function digestSize({ size }: DigestPolicy): number {
+  return size === undefined ? mostItems : Math.min(Math.max(1, size), mostItems)
 }

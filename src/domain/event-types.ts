@@ -57,7 +57,9 @@ const notificationTypes: Record<string, Row> = {
   'notification.expired': told('it was too late for the notification when it was planned', 'reason'),
   'notification.failed': told('nothing could be made of the notification', 'reason'),
   'notification.suppressed': told('the gates let no channel of the notification through', 'reason'),
-  'notification.digest.closed': planned('a digest was closed, and goes out as one notification', 'folded', 'reason'),
+  'notification.folded': told('the notification waits in a digest', 'reason'),
+  'notification.digested': told('the notification went out in a digest', 'reason'),
+  'notification.digest.closed': told('a digest was closed, and goes out as one notification', 'folded', 'reason'),
 }
 
 const attempt = ['channel', 'attempt', 'provider', 'reason', 'possible_duplicate'] as const

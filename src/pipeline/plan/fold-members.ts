@@ -1,0 +1,115 @@
+import type { Channel } from '../../domain/channel.ts'
+import { type DigestItem, digestSize, digestTimes, type Fold } from '../../domain/digest.ts'
+import type { EventData } from '../../domain/event-types.ts'
+import type { RecipientRef } from '../../domain/intent.ts'
+import type { Recurrence } from '../../domain/schedule.ts'
+import { type Queryable, run, statement } from '../../platform/db.ts'
+import type { IdSource } from '../../platform/id-source.ts'
+
+const foldSql = statement('plan/fold_members')
+
+/** What a notification that is folded would have been, so that its digest can be sent as it would have been. */
+export interface SaidOfMember {
+  type: string
+  /** 0 LOW … 2 HIGH. */
+  priority: number
+  category?: string
+  channels?: readonly Channel[]
+  fallbackChannels?: readonly Channel[]
+  template?: string
+  subject?: string
+  body?: string
+  bodyHtml?: string
+  correlationId?: string
+  rule?: { id: string; version: number }
+  /** ISO 8601. */
+  expiresAt?: string
+}
+
+export interface Folding {
+  notificationId: string
+  /** The business event; where it has no id, its intent. An event is in a digest once. */
+  eventRef: string
+  recipientId: string
+  /** Whom the digest is addressed to: `{type: 'user', id}`, or the addresses that the request gave. */
+  recipient: RecipientRef
+  timezone?: string
+  fold: Fold
+  item: DigestItem
+  said: SaidOfMember
+  /** What every status event of it says. */
+  story: EventData
+}
+
+export type NextOccurrence = (recurrence: Recurrence, after: Date, fallbackZone: string) => Date | undefined
+
+/** A group holds what is open, however much that is. */
+const groupSize = 1_000_000_000
+
+/**
+ * Folds notifications into their recipients' open digests, in one statement. Call it in the transaction that plans them, after
+ * writePlan, with those only that were planned now: that is what keeps a planning that comes again from folding twice. Sets
+ * their digest_id, and tells of it (notification.folded).
+ */
+export async function foldMembers(
+  trx: Queryable,
+  tenantId: string,
+  members: readonly Folding[],
+  ids: Pick<IdSource, 'id' | 'batchId'>,
+  next: NextOccurrence,
+  now: Date,
+): Promise<void> {
+  if (members.length === 0) return
+  const groups = [...Map.groupBy(members, ({ recipientId, fold }) => `${recipientId}\n${fold.key}`).values()]
+  const places = new Map(groups.flatMap((group, index) => group.map((member) => [member, index + 1])))
+  const filled = groups.reduce((sum, group) => sum + Math.ceil(group.length / sizeOf(group[0]!.fold)), 0)
+  await run(trx, foldSql, [
+    tenantId,
+    now,
+    JSON.stringify(groups.map((group) => groupRow(group.at(-1)!, next, now))),
+    JSON.stringify(members.map((member) => memberRow(member, places.get(member)!))),
+    Array.from({ length: groups.length + filled }, () => ids.id()),
+    ids.batchId(),
+    JSON.stringify(
+      members.map(({ notificationId, story }) => ({
+        subject_id: notificationId,
+        type: 'notification.folded',
+        data: { ...story, reason: 'digest' },
+      })),
+    ),
+  ])
+}
+
+const sizeOf = ({ group, policy }: Fold) => (group ? groupSize : digestSize(policy))
+
+/** The newest member says how the digest is; where a policy has just changed, the new one holds. */
+function groupRow({ recipientId, recipient, timezone, fold }: Folding, next: NextOccurrence, now: Date): object {
+  const { key, policy, group } = fold
+  const { resolved: _, alert: __, ...times } = group ?? {}
+  const { closesAt, longestAt } = group
+    ? { closesAt: new Date(now.getTime() + group.waitMs) }
+    : digestTimes(policy, timezone, now, next)
+  return {
+    recipient_id: recipientId,
+    recipient,
+    key,
+    kind: group ? 'group' : 'digest',
+    policy: { ...policy, ...times },
+    timezone,
+    closes_at: closesAt,
+    longest_at: longestAt,
+    size: sizeOf(fold),
+  }
+}
+
+function memberRow({ notificationId, eventRef, fold, item, said }: Folding, place: number): object {
+  const alert = fold.group?.alert
+  return {
+    place,
+    event_ref: alert === undefined ? eventRef : `alert:${alert}`,
+    notification_id: notificationId,
+    item,
+    said,
+    resolved: fold.group?.resolved ?? false,
+  }
+}
