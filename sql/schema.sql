@@ -169,6 +169,23 @@ create table carillon.inbox_items (
   archived_at timestamp with time zone,
   constraint inbox_items_pkey PRIMARY KEY (tenant_id, recipient_id, id)
 ) partition by RANGE (id);
+create table carillon.inhibitions (
+  tenant_id uuid not null,
+  id uuid not null,
+  name text not null,
+  source text not null,
+  target text not null,
+  equal text[] not null,
+  resolved text,
+  alert text,
+  open_for_ms bigint,
+  enabled boolean not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint inhibitions_name UNIQUE (tenant_id, name),
+  constraint inhibitions_pkey PRIMARY KEY (tenant_id, id),
+  constraint open_for_positive CHECK ((open_for_ms > 0))
+) partition by HASH (tenant_id);
 create table carillon.intents (
   tenant_id uuid not null,
   id uuid not null,
@@ -224,6 +241,22 @@ create table carillon.notifications (
   constraint outcome_only_without_deliveries CHECK ((outcome = ANY (ARRAY['sent'::carillon.delivery_state, 'failed'::carillon.delivery_state, 'cancelled'::carillon.delivery_state, 'suppressed'::carillon.delivery_state, 'expired'::carillon.delivery_state]))),
   constraint recipient_type_known CHECK ((recipient_type = ANY (ARRAY['user'::text, 'role'::text, 'group'::text, 'system'::text])))
 ) partition by RANGE (id);
+create table carillon.open_alerts (
+  tenant_id uuid not null,
+  inhibition_id uuid not null,
+  key text not null,
+  alert text not null,
+  opened_by uuid,
+  fired_by uuid,
+  closed_by uuid,
+  event_id text,
+  opened_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  noted_at timestamp with time zone not null,
+  constraint open_alerts_pkey PRIMARY KEY (tenant_id, inhibition_id, key, alert),
+  constraint fired_or_closed CHECK ((num_nonnulls(fired_by, closed_by) > 0)),
+  constraint opened_iff_fired CHECK ((num_nulls(opened_by, fired_by, opened_at) = ANY (ARRAY[0, 3])))
+) partition by HASH (tenant_id);
 create table carillon.parked_messages (
   id uuid not null,
   cluster_id text not null,
@@ -274,11 +307,55 @@ create table carillon.role_bindings (
   created_at timestamp with time zone not null,
   constraint role_bindings_pkey PRIMARY KEY (tenant_id, role_name)
 );
+create table carillon.schedules (
+  tenant_id uuid not null,
+  id uuid not null,
+  name text not null,
+  kind text not null,
+  request jsonb not null,
+  recurrence jsonb not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone,
+  expires_after_ms bigint,
+  enabled boolean not null,
+  next_at timestamp with time zone,
+  last_occurrence timestamp with time zone,
+  last_run_at timestamp with time zone,
+  last_intent_id uuid,
+  last_error text,
+  runs integer not null default 0,
+  missed integer not null default 0,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint schedules_name UNIQUE (tenant_id, name),
+  constraint schedules_pkey PRIMARY KEY (tenant_id, id),
+  constraint ends_after_it_starts CHECK ((ends_at > starts_at)),
+  constraint expires_after_positive CHECK ((expires_after_ms > 0)),
+  constraint kind_known CHECK ((kind = ANY (ARRAY['direct'::text, 'event'::text])))
+) partition by HASH (tenant_id);
 create table carillon.settings_versions (
   tenant_id uuid not null,
   version bigint not null,
   constraint settings_versions_pkey PRIMARY KEY (tenant_id)
 ) with (fillfactor=50);
+create table carillon.silences (
+  tenant_id uuid not null,
+  id uuid not null,
+  matcher text not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone,
+  recurrence jsonb,
+  duration_ms bigint,
+  author text not null,
+  comment text not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint silences_pkey PRIMARY KEY (tenant_id, id),
+  constraint duration_iff_recurrence CHECK (((recurrence IS NULL) = (duration_ms IS NULL))),
+  constraint duration_positive CHECK ((duration_ms > 0)),
+  constraint ends_after_it_starts CHECK ((ends_at >= starts_at)),
+  constraint ends_or_comes_again CHECK (((ends_at IS NOT NULL) OR (recurrence IS NOT NULL)))
+) partition by HASH (tenant_id);
 create table carillon.snoozes (
   tenant_id uuid not null,
   delivery_id uuid not null,
@@ -366,7 +443,11 @@ create table carillon.webhook_endpoints (
 -- carillon.api_keys: 4 hash partitions
 -- carillon.contact_points: 4 hash partitions
 -- carillon.inbox_counters: 4 hash partitions with (fillfactor=50)
+-- carillon.inhibitions: 4 hash partitions
+-- carillon.open_alerts: 4 hash partitions
 -- carillon.recipients: 4 hash partitions
+-- carillon.schedules: 4 hash partitions
+-- carillon.silences: 4 hash partitions
 -- carillon.subject_keys: 4 hash partitions
 -- carillon.templates: 4 hash partitions
 -- carillon.webhook_endpoints: 4 hash partitions
@@ -376,10 +457,12 @@ CREATE INDEX audit_batches_ids ON ONLY carillon.audit_batches USING brin (first_
 CREATE INDEX dead_letters_open ON carillon.dead_letters USING btree (tenant_id, created_at) WHERE (state = 'open'::text);
 CREATE INDEX decision_batches_ids ON ONLY carillon.decision_batches USING brin (first_id, last_id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
+CREATE INDEX open_alerts_noted ON ONLY carillon.open_alerts USING btree (noted_at);
 CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_at, id);
 CREATE INDEX parked_messages_open ON carillon.parked_messages USING btree (topic, reason) WHERE (replayed_at IS NULL);
 CREATE INDEX recipients_groups ON ONLY carillon.recipients USING gin (groups);
 CREATE INDEX recipients_roles ON ONLY carillon.recipients USING gin (roles);
+CREATE INDEX schedules_due ON ONLY carillon.schedules USING btree (next_at) WHERE (enabled AND (next_at IS NOT NULL));
 CREATE INDEX snoozes_recipient ON carillon.snoozes USING btree (tenant_id, recipient_id);
 CREATE INDEX snoozes_until ON carillon.snoozes USING btree (until);
 CREATE INDEX status_log_feed ON ONLY carillon.status_log USING btree (xid, id);
@@ -411,17 +494,25 @@ create policy every_tenant on carillon.inbox_counters for all to carillon_worker
 create policy tenant_only on carillon.inbox_counters for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.inbox_items for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.inbox_items for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.inhibitions for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.inhibitions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.intents for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.intents for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.notifications for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.notifications for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.open_alerts for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.open_alerts for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy operators_only on carillon.parked_messages for all to carillon_worker using (true) with check (true);
 create policy every_tenant on carillon.recipients for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.recipients for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.role_bindings for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.role_bindings for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.schedules for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.schedules for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.settings_versions for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.settings_versions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.silences for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.silences for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.snoozes for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.snoozes for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.status_log for all to carillon_worker using (true) with check (true);
@@ -634,6 +725,9 @@ grant insert, select, update on carillon.inbox_counters to carillon_api;
 grant delete, insert, select, update on carillon.inbox_counters to carillon_worker;
 grant select on carillon.inbox_items to carillon_api;
 grant delete, insert, select, update on carillon.inbox_items to carillon_worker;
+grant select on carillon.inhibitions to carillon_analyst;
+grant delete, insert, select, update on carillon.inhibitions to carillon_api;
+grant delete, insert, select, update on carillon.inhibitions to carillon_worker;
 grant select on carillon.intents to carillon_api;
 grant delete, insert, select, update on carillon.intents to carillon_worker;
 grant select on carillon.migrations to carillon_api;
@@ -642,6 +736,9 @@ grant select on carillon.notification_facts to carillon_analyst;
 grant select on carillon.notification_facts to carillon_api;
 grant insert, select on carillon.notifications to carillon_api;
 grant delete, insert, select, update on carillon.notifications to carillon_worker;
+grant select on carillon.open_alerts to carillon_analyst;
+grant delete, select on carillon.open_alerts to carillon_api;
+grant delete, insert, select, update on carillon.open_alerts to carillon_worker;
 grant delete, insert, select, update on carillon.parked_messages to carillon_worker;
 grant select on carillon.partitioned_tables to carillon_api;
 grant select on carillon.partitioned_tables to carillon_worker;
@@ -650,8 +747,13 @@ grant select on carillon.partitions to carillon_worker;
 grant delete, insert, select, update on carillon.recipients to carillon_api;
 grant delete, insert, select, update on carillon.recipients to carillon_worker;
 grant delete, insert, select, update on carillon.role_bindings to carillon_worker;
+grant delete, insert, select, update on carillon.schedules to carillon_api;
+grant delete, insert, select, update on carillon.schedules to carillon_worker;
 grant select on carillon.settings_versions to carillon_api;
 grant delete, insert, select, update on carillon.settings_versions to carillon_worker;
+grant select on carillon.silences to carillon_analyst;
+grant insert, select, update on carillon.silences to carillon_api;
+grant delete, insert, select, update on carillon.silences to carillon_worker;
 grant select on carillon.snoozes to carillon_analyst;
 grant delete, select on carillon.snoozes to carillon_api;
 grant delete, insert, select, update on carillon.snoozes to carillon_worker;
@@ -679,6 +781,7 @@ grant select (accepted_at, category, correlation_id, event_id, expires_at, id, k
 grant select (category, channels, correlation_id, created_at, digest_id, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, rule_id, rule_version, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
 grant update (outcome, reason) on carillon.notifications to carillon_api;
 grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
+grant select (created_at, enabled, ends_at, id, kind, last_intent_id, last_occurrence, last_run_at, missed, name, next_at, recurrence, runs, starts_at, tenant_id, updated_at) on carillon.schedules to carillon_analyst;
 grant update (until) on carillon.snoozes to carillon_api;
 grant select (created_at, description, enabled, id, name, tags, tenant_id, updated_at, version) on carillon.templates to carillon_analyst;
 
