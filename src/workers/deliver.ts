@@ -32,7 +32,7 @@ export async function deliver(chunk: DeliveriesChunk, on: DeliverDeps, isOurs = 
   const claims = chunk.planned?.claims ?? (await claimDeliveries(on.pool, chunk, chunk.tries, on.clock.now()))
   if (claims.length === 0) return
   const content = chunk.planned?.content ?? (await loadContent(on.pool, chunk.tenant_id, claims))
-  const templates = new Set(claims.flatMap(({ deliveryId }) => content.payload(deliveryId)?.template ?? []))
+  const templates = new Set(claims.flatMap(({ deliveryId }) => content.notification(deliveryId)?.template ?? []))
   await on.catalogue.load(chunk.tenant_id, [...templates])
   const messages = renderMessages(claims, content, on.catalogue.find, on.clock.now())
 

@@ -2,11 +2,12 @@ import type pg from 'pg'
 import type { GateSettings } from '../domain/decide.ts'
 import { notificationIdOf } from '../domain/ids.ts'
 import { laneOf } from '../domain/priority.ts'
+import { nextOccurrence } from '../domain/time/recurrence.ts'
 import { type Intent, loadIntents } from '../pipeline/enrich/load-intents.ts'
 import { type Addressee, type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
 import { type IntentEnd, markIntents } from '../pipeline/match/match-intents.ts'
 import { type Permitted, permit } from '../pipeline/permit/permit.ts'
-import { fold } from '../pipeline/plan/fold.ts'
+import { foldMembers } from '../pipeline/plan/fold-members.ts'
 import { makePlan, type Plan, type Planned, type PlanSettings, writePlan } from '../pipeline/plan/plan-notifications.ts'
 import { type Content, contentOfPlan } from '../pipeline/render/load-content.ts'
 import type { Claim } from '../pipeline/send/claim-deliveries.ts'
@@ -17,8 +18,9 @@ import { enqueue, type NewJob } from '../queue/enqueue.ts'
 import { type Chunk, intentsQueue } from '../queue/queues.ts'
 import type { TemplateCatalogue } from '../store/template-catalogue.ts'
 import type { SettingsCatalogue } from '../store/tenant-settings.ts'
+import { foldingsOf } from './foldings.ts'
 import { keepLimits } from './keep-limits.ts'
-import { type RuleHealth, wantsOf } from './wants-of-intents.ts'
+import { type WantsDeps, wantsOf } from './wants-of-intents.ts'
 
 export interface ProcessIntentsDeps {
   pool: pg.Pool
@@ -27,7 +29,7 @@ export interface ProcessIntentsDeps {
   catalogue: TemplateCatalogue
   settings: SettingsCatalogue
   /** Hears how the rules' expressions did. */
-  ruleHealth: RuleHealth
+  ruleHealth: WantsDeps['ruleHealth']
   gates: GateSettings
   plan: PlanSettings
   /** Recipients that one planning transaction takes on; the rest of the chunk goes on in jobs of its own. */
@@ -109,14 +111,15 @@ async function write(
   now: Date,
 ): Promise<void> {
   const ended = ends.unmatched.length + ends.no_recipients.length
-  const folded = decided.filter(({ decision }) => decision.fold)
-  const isPlain = ended + continuations.length + plan.webhookUrls.size + folded.length === 0
+  const foldings = foldingsOf(decided)
+  const isPlain = ended + continuations.length + plan.webhookUrls.size + foldings.length === 0
   const { planned, goingOn } = isPlain
     ? { planned: await writePlan(on.pool, chunk.tenant_id, plan, on.ids, now), goingOn: [] }
     : await inTransaction(on.pool, async (trx) => {
         await markEnds(trx, chunk, ends, on.ids, now)
         const planned = await writePlan(trx, chunk.tenant_id, plan, on.ids, now)
-        await fold(trx, chunk.tenant_id, folded, planned.isNew, on.ids, now)
+        const folded = foldings.filter(({ notificationId }) => planned.isNew(notificationId))
+        await foldMembers(trx, chunk.tenant_id, folded, on.ids, nextOccurrence, now)
         const goingOn = continuationJobs(chunk.tenant_id, intents, continuations, planned)
         await enqueue(trx, goingOn)
         return { planned, goingOn }

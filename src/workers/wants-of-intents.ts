@@ -6,18 +6,14 @@ import { holdBack } from '../pipeline/match/hold-back.ts'
 import { scopeOfIntent } from '../pipeline/match/match-events.ts'
 import { type MatchedIntents, matchIntents, wantsOfRules } from '../pipeline/match/match-intents.ts'
 import { plannedBefore } from '../pipeline/match/planned-before.ts'
-import type { RuleHealthNotes } from '../pipeline/match/match-events.ts'
+import type { RuleHealth } from '../pipeline/match/rule-health.ts'
 import type { Chunk } from '../queue/queues.ts'
 import { loadRuleVersions } from '../store/rules.ts'
 import type { TenantSettings } from '../store/tenant-settings.ts'
 
-export interface RuleHealth {
-  note(tenantId: string, notes: RuleHealthNotes): void
-}
-
 export interface WantsDeps {
   pool: pg.Pool
-  ruleHealth: RuleHealth
+  ruleHealth: Pick<RuleHealth, 'observe'>
 }
 
 /** What the intents of a chunk want, and which of them nobody: matching, and what a silence or an open alert holds back. */
@@ -39,11 +35,11 @@ function match(
   intents: readonly Intent[],
   tenantId: string,
   settings: TenantSettings,
-  health: RuleHealth,
+  health: WantsDeps['ruleHealth'],
   now: Date,
 ): MatchedIntents<Intent> {
   const matched = matchIntents(intents, settings.rules, now)
-  health.note(tenantId, matched.health)
+  health.observe(tenantId, matched.health, settings.rules)
   return matched
 }
 

@@ -90,22 +90,30 @@ function describeFault(error: unknown, template: string | null): string {
 
 type Text = Pick<Message, 'subject' | 'body' | 'bodyHtml'>
 
+const inlineOf = ({ subject, body, bodyHtml }: IntentPayload): Text => ({ subject, body, bodyHtml })
+
+/** A rule without a template says what its variables of these names say; without them, what happened. */
+function inlineOfRule({ type }: NotificationContent, vars: Record<string, unknown>): Text {
+  const text = (name: string) => (typeof vars[name] === 'string' ? vars[name] : undefined)
+  return { subject: text('subject') ?? type, body: text('body') ?? type, bodyHtml: text('bodyHtml') }
+}
+
 function contentOf(
   claim: Renderable,
   about: NotificationContent,
   payload: IntentPayload,
   find: (tenantId: string, name: string) => TemplateParts | undefined,
 ): Text {
-  if (payload.template === undefined) {
-    return { subject: payload.subject, body: payload.body, bodyHtml: payload.bodyHtml }
-  }
-  const template = find(claim.tenantId, payload.template)
+  if (about.template === null) return about.vars ? inlineOfRule(about, about.vars) : inlineOf(payload)
+  const template = find(claim.tenantId, about.template)
   if (!template) throw new Error('the template is no longer there')
   const part = template.parts[claim.channel] ?? plainest(template)
   if (!part) throw new Error('the template has no part')
-  const key = `${claim.tenantId}/${payload.template}/${template.version}/${claim.channel}`
+  const key = `${claim.tenantId}/${about.template}/${template.version}/${claim.channel}`
   const data = {
     ...payload.data,
+    ...about.vars,
+    ...(payload.event && { event: { type: about.type, ...payload.event, data: payload.data } }),
     notification: { id: notificationIdOf(claim.deliveryId), type: about.type, category: about.category },
     recipient: { id: about.recipient_id, name: about.recipient_name, locale: about.locale, timezone: about.timezone },
   }
