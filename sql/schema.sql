@@ -96,6 +96,7 @@ create table carillon.contact_points (
   invalid_at timestamp with time zone,
   invalid_reason text,
   created_at timestamp with time zone not null,
+  device_id text,
   constraint contact_points_pkey PRIMARY KEY (tenant_id, recipient_id, channel, address),
   constraint address_not_empty CHECK ((address <> ''::text)),
   constraint invalid_reason_iff_invalid CHECK (((invalid_at IS NULL) = (invalid_reason IS NULL)))
@@ -232,6 +233,14 @@ create table carillon.intents (
   constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
   constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text, 'kafka'::text]))) NOT VALID
 ) partition by RANGE (id);
+create table carillon.members (
+  tenant_id uuid not null,
+  kind text not null,
+  name text not null,
+  recipient_id text not null,
+  constraint members_pkey PRIMARY KEY (tenant_id, kind, name, recipient_id),
+  constraint kind_known CHECK ((kind = ANY (ARRAY['role'::text, 'group'::text])))
+) partition by HASH (tenant_id);
 create table carillon.notifications (
   tenant_id uuid not null,
   id uuid not null,
@@ -325,6 +334,7 @@ create table carillon.recipients (
   attributes jsonb not null default '{}'::jsonb,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  enabled boolean not null default true,
   constraint recipients_pkey PRIMARY KEY (tenant_id, external_id),
   constraint external_id_not_empty CHECK ((external_id <> ''::text))
 ) partition by HASH (tenant_id);
@@ -450,6 +460,7 @@ create table carillon.webhook_endpoints (
 -- carillon.consents: 4 hash partitions
 -- carillon.contact_points: 4 hash partitions
 -- carillon.inbox_counters: 4 hash partitions with (fillfactor=50)
+-- carillon.members: 4 hash partitions
 -- carillon.preference_versions: 4 hash partitions
 -- carillon.preferences: 4 hash partitions
 -- carillon.recipients: 4 hash partitions
@@ -465,14 +476,13 @@ CREATE INDEX decision_batches_ids ON ONLY carillon.decision_batches USING brin (
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
 CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_at, id);
 CREATE INDEX parked_messages_open ON carillon.parked_messages USING btree (topic, reason) WHERE (replayed_at IS NULL);
-CREATE INDEX recipients_groups ON ONLY carillon.recipients USING gin (groups);
-CREATE INDEX recipients_roles ON ONLY carillon.recipients USING gin (roles);
 CREATE INDEX snoozes_recipient ON carillon.snoozes USING btree (tenant_id, recipient_id);
 CREATE INDEX snoozes_until ON carillon.snoozes USING btree (until);
 CREATE INDEX status_log_feed ON ONLY carillon.status_log USING btree (xid, id);
 CREATE INDEX status_log_subjects ON ONLY carillon.status_log USING brin (first_subject, last_subject) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX subject_keys_key ON ONLY carillon.subject_keys USING btree (tenant_id, key_id);
 CREATE INDEX webhook_endpoints_subscribed ON ONLY carillon.webhook_endpoints USING btree (tenant_id) WHERE ((event_types IS NOT NULL) AND (disabled_at IS NULL));
+CREATE UNIQUE INDEX contact_points_device ON ONLY carillon.contact_points USING btree (tenant_id, recipient_id, channel, device_id) WHERE (device_id IS NOT NULL);
 
 -- row level security
 create policy every_tenant on carillon.api_keys for all to carillon_worker using (true) with check (true);
@@ -504,6 +514,8 @@ create policy every_tenant on carillon.inbox_items for all to carillon_worker us
 create policy tenant_only on carillon.inbox_items for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.intents for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.intents for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.members for all to carillon_worker using (true);
+create policy tenant_only on carillon.members for all to carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.notifications for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.notifications for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy operators_only on carillon.parked_messages for all to carillon_worker using (true) with check (true);
@@ -680,6 +692,9 @@ create function carillon.intents_queue(p_priority smallint) returns text -- immu
 create function carillon.is_asked(p_lane text, p_seen pg_snapshot) returns boolean -- stable
 create function carillon.is_time_zone(p_name text) returns boolean -- stable
 create function carillon.is_vacuumed_late(p_table text) returns boolean -- immutable
+create function carillon.keep_members_after_delete() returns trigger -- volatile security definer
+create function carillon.keep_members_after_insert() returns trigger -- volatile security definer
+create function carillon.keep_members_after_update() returns trigger -- volatile security definer
 create function carillon.keep_preference_versions() returns trigger -- volatile security definer
 create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
 create function carillon.last_id_of(id uuid) returns uuid -- immutable
@@ -742,6 +757,8 @@ grant select on carillon.inbox_items to carillon_api;
 grant delete, insert, select, update on carillon.inbox_items to carillon_worker;
 grant select on carillon.intents to carillon_api;
 grant delete, insert, select, update on carillon.intents to carillon_worker;
+grant select on carillon.members to carillon_api;
+grant select on carillon.members to carillon_worker;
 grant select on carillon.migrations to carillon_api;
 grant select on carillon.migrations to carillon_worker;
 grant select on carillon.notification_facts to carillon_analyst;

@@ -1,7 +1,8 @@
 import type { Channel } from '../../domain/channel.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
+import { parsePreferences } from '../../domain/parse-preferences.ts'
 import type { Consent, Person, Suppression } from '../../domain/person.ts'
-import type { Preferences, SaidPreferences } from '../../domain/preferences.ts'
+import type { SaidPreferences } from '../../domain/preferences.ts'
 import { inlineAddresses, recipientIdOf } from '../../domain/recipient.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
 import { plainArray, textArray } from '../../platform/sql-array.ts'
@@ -19,8 +20,7 @@ type RecipientRow = [
   attributes: Record<string, unknown>,
 ]
 type PointRow = [recipientId: string, channel: Channel, address: string, position: number]
-type Document = Omit<Preferences, 'pausedUntil'> & { pausedUntil?: string; timezone?: string; locale?: string }
-type PreferencesRow = [recipientId: string, version: number, document: Document]
+type PreferencesRow = [recipientId: string, version: number, document: unknown]
 type ConsentRow = [
   recipientId: string,
   category: string,
@@ -53,7 +53,6 @@ interface Known {
   row?: RecipientRow
   addresses?: Addresses
   preferences?: SaidPreferences
-  document?: Document
   consents?: Record<string, Consent>
 }
 
@@ -77,15 +76,14 @@ export async function loadPeople(
   const inline: [Channel, string][] = []
   const asked = refs.map((ref) => {
     const id = recipientIdOf(tenantId, ref)
-    if (ref.type === 'user' || ref.type === 'system') {
-      if (ref.id) named.add(id)
-      else if (ref.type === 'user') unnamed.add(id)
-    }
+    if (ref.webhookEndpointId) return { ref, id, addresses: inlineAddresses(ref) } // nobody's, and the hot path of status webhooks
+    if (isPerson(ref)) (ref.id ? named : unnamed).add(id)
     const addresses = inlineAddresses(ref)
     for (const channel in addresses) inline.push([channel as Channel, addresses[channel as Channel]!])
     return { ref, id, addresses }
   })
-  if (named.size === 0 && inline.length === 0) return asked.map(({ ref, id }) => personOf(ref, id, nothing, {}))
+  if (named.size === 0 && inline.length === 0)
+    return asked.map(({ ref, id, addresses }) => personOf(ref, id, nothing, addresses))
   const [answer] = await run<Answer>(on, peopleSql, [
     tenantId,
     textArray([...named], (id) => id),
@@ -98,17 +96,19 @@ export async function loadPeople(
   const known = gather(answer!)
   const suppressed = new Map(answer!.suppressions?.map((row) => [`${row[0]} ${row[1]}`, suppressionOf(row)]))
   return asked.map(({ ref, id, addresses }) => {
-    const person = personOf(ref, id, known.get(id) ?? nothing, addresses)
+    const person = personOf(ref, id, (isPerson(ref) && known.get(id)) || nothing, addresses)
     if (suppressed.size > 0) person.suppressions = suppressionsOf(person.addresses, suppressed)
     return person
   })
 }
 
+const isPerson = ({ type }: RecipientRef) => type === 'user' || type === 'system'
+
 function gather(answer: Answer): Map<string, Known> {
   const known = new Map<string, Known>()
   const at = (id: string): Known => {
-    let found = known.get(id)
-    if (!found) known.set(id, (found = {}))
+    const found = known.get(id) ?? {}
+    known.set(id, found)
     return found
   }
   for (const row of answer.recipients ?? []) at(row[0]).row = row
@@ -130,9 +130,7 @@ function gather(answer: Answer): Map<string, Known> {
   }
 
   for (const [id, version, document] of answer.preferences ?? []) {
-    const person = at(id)
-    person.preferences = { version, said: saidOf(document) }
-    person.document = document
+    at(id).preferences = { version, said: parsePreferences(document) }
   }
   for (const [id, category, granted, given, source, wording] of answer.consents ?? []) {
     const person = at(id)
@@ -142,16 +140,11 @@ function gather(answer: Answer): Map<string, Known> {
   return known
 }
 
-/** They were judged when they were stored. */
-function saidOf({ timezone: _zone, locale: _locale, pausedUntil, ...said }: Document): Preferences {
-  return pausedUntil === undefined ? said : { ...said, pausedUntil: new Date(pausedUntil) }
-}
-
 function personOf(ref: RecipientRef, id: string, known: Known, inline: Addresses): Person {
-  const { row, document } = known
+  const { row } = known
   const preferences = ref.type === 'user' ? known.preferences : undefined
-  // What is with the preferences is how it was then; it counts where we have no record.
-  const records = row ? { locale: row[2], timezone: row[3] } : document
+  // What stands with the preferences is how it was then; it counts for people of whom we have no record.
+  const records = row ? { locale: row[2], timezone: row[3] } : preferences?.said
   return {
     type: ref.type,
     id,
