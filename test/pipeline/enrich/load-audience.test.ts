@@ -35,7 +35,10 @@ describe('an audience', () => {
   it('comes in pages, and everybody is in one of them', async () => {
     const seen: string[] = []
     for (let after = ''; ; after = seen.at(-1)!) {
-      const page = await load({ userIds: ['a', 'u10000', 'z'], roles: ['customer', 'on-call'], groups: ['fourth'] }, after)
+      const page = await load(
+        { userIds: ['a', 'u10000', 'z'], roles: ['customer', 'on-call'], groups: ['fourth'] },
+        after,
+      )
       seen.push(...page)
       if (page.length < 1_000) break
     }
@@ -131,7 +134,9 @@ describe('members', () => {
       (await members('mia')).map(({ kind, name }) => `${kind} ${name}`),
       ['role a', 'role b', 'group a'],
     )
-    await write(`update carillon.recipients set roles = '{b,c}', groups = '{}' where tenant_id = $1 and external_id = 'mia'`)
+    await write(
+      `update carillon.recipients set roles = '{b,c}', groups = '{}' where tenant_id = $1 and external_id = 'mia'`,
+    )
     assert.deepEqual(
       (await members('mia')).map(({ name }) => name),
       ['b', 'c'],
