@@ -47,7 +47,12 @@ export function refWith(ref: RecipientRef, channel: Channel, address: string): R
 /** A request that names these addresses: what inlineAddresses reads. */
 export function refOf({ type, name, locale, timezone, addresses }: Omit<Recipient, 'id' | 'known'>): RecipientRef {
   const given = Object.entries(addresses) as [Channel, string][]
-  return given.reduce((ref: RecipientRef, [channel, address]) => refWith(ref, channel, address), { type, name, locale, timezone })
+  return given.reduce((ref: RecipientRef, [channel, address]) => refWith(ref, channel, address), {
+    type,
+    name,
+    locale,
+    timezone,
+  })
 }
 
 /**

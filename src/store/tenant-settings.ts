@@ -1,15 +1,19 @@
 import type { Category } from '../domain/category.ts'
+import { type CompiledInhibition, compileInhibitions } from '../domain/inhibitions.ts'
 import type { Limit } from '../domain/limit.ts'
 import type { SaidPreferences } from '../domain/preferences.ts'
 import { type CompiledRules, compileRules } from '../domain/rule-index.ts'
-import { type AlertSettings, compileAlerts } from '../domain/silences.ts'
+import { compileExpression, type Scope } from '../domain/rule-language.ts'
+import { type CompiledSilence, compileSilences } from '../domain/silences.ts'
+import { nextOccurrence } from '../domain/time/recurrence.ts'
 import type { Clock } from '../platform/clock.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 import { loadCategories } from './categories.ts'
+import { loadInhibitions } from './inhibitions.ts'
 import { loadLimits } from './limits.ts'
 import { loadDefaults } from './preferences.ts'
 import { loadRules } from './rules.ts'
-import { loadInhibitions, loadSilences } from './silences.ts'
+import { loadSilences } from './silences.ts'
 
 /** All that a tenant has set for its decisions, as of one moment. */
 export interface TenantSettings {
@@ -19,7 +23,10 @@ export interface TenantSettings {
   defaults?: SaidPreferences
   rules: CompiledRules
   limits: readonly Limit[]
-  alerts: AlertSettings
+  alerts: {
+    silences: readonly CompiledSilence<Scope>[]
+    inhibitions: readonly CompiledInhibition<Scope>[]
+  }
 }
 
 export interface SettingsCatalogue {
@@ -35,6 +42,12 @@ const versionSql: Statement = {
   name: 'tenant_settings_version',
   text: `select coalesce(sum(v.version), 0)::text as version from carillon.settings_versions v
   where v.tenant_id in ($1::uuid, '00000000-0000-0000-0000-000000000000')`,
+}
+
+/** undefined: a release of ours no longer reads it. */
+function compile(text: string, kind: 'condition' | 'value') {
+  const compiled = compileExpression(text, { kind, variables: ['event', 'now'] })
+  return compiled.ok ? compiled.expression : undefined
 }
 
 interface Entry {
@@ -57,7 +70,7 @@ export function createSettingsCatalogue(on: Queryable, clock: Clock): SettingsCa
       loadDefaults(on, tenantId),
       loadRules(on, tenantId),
       loadLimits(on, tenantId),
-      loadSilences(on, tenantId),
+      loadSilences(on, tenantId, clock.now()),
       loadInhibitions(on, tenantId),
     ])
     // What was changed meanwhile has a later version, and is loaded the next time.
@@ -67,7 +80,10 @@ export function createSettingsCatalogue(on: Queryable, clock: Clock): SettingsCa
       defaults,
       rules: compileRules(rules, known?.rules),
       limits,
-      alerts: compileAlerts(silences, inhibitions),
+      alerts: {
+        silences: compileSilences(silences, (text) => compile(text, 'condition'), nextOccurrence),
+        inhibitions: compileInhibitions(inhibitions, compile),
+      },
     }
   }
 

@@ -29,7 +29,7 @@ export interface DecideAgainDeps {
 }
 
 /** Snoozes that one transaction takes on. */
-const mostSnoozes = 500
+export const mostSnoozes = 500
 
 /**
  * Decides deliveries again whose wait is over, or whose recipient has changed something: all gates are asked as they stand

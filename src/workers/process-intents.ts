@@ -161,7 +161,12 @@ function continuationJobs(
   )
   return [
     ...begun.map(({ intentId, after }) => job([intentId], priorities.get(intentId) ?? 0, after)),
-    ...[...others].map(([priority, of]) => job(of.map(({ intentId }) => intentId), priority)),
+    ...[...others].map(([priority, of]) =>
+      job(
+        of.map(({ intentId }) => intentId),
+        priority,
+      ),
+    ),
   ]
 }
 

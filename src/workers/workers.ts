@@ -11,6 +11,7 @@ import { createEndpointSlots } from '../pipeline/send/endpoint-slots.ts'
 import { releaseAbandoned } from '../pipeline/send/release-abandoned.ts'
 import type { Sender } from '../pipeline/send/send-all.ts'
 import { createSlots } from '../pipeline/send/slots.ts'
+import { createRuleHealth } from '../pipeline/match/rule-health.ts'
 import { createEndpointHealth } from '../pipeline/settle/endpoint-health.ts'
 import type { Settled } from '../pipeline/settle/settle-attempts.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -23,8 +24,10 @@ import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatc
 import type { Unit } from '../queue/line.ts'
 import { deliveriesQueue, intentsQueue, laneOfQueue, maintenanceQueue } from '../queue/queues.ts'
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
+import { createSettingsCatalogue } from '../store/tenant-settings.ts'
 import { type WorkChunk, workIsolating } from './chunks.ts'
 import { createSettling, type DeliverDeps, type DeliveriesChunk, deliver } from './deliver.ts'
+import { startDueDuties } from './due-duties.ts'
 import { failIntent, type IntentsChunk, type ProcessIntentsDeps, processIntents } from './process-intents.ts'
 import { fetchedUnits, intentsUnit, intentsUnits, keptUnit, plannedUnit } from './units.ts'
 
@@ -80,8 +83,14 @@ export function startWorkers(on: WorkersDeps): Workers {
   const cutOff = new AbortController()
   const { config, pool, clock, ids, logger, metrics } = on
   const catalogue = createTemplateCatalogue(pool, clock)
+  const settings = createSettingsCatalogue(on.bossPool, clock)
   const size = config.WORKER_CHUNK
   const health = createEndpointHealth({ pool, clock, mostFailingMs: config.WEBHOOK_DISABLE_AFTER, logger })
+  const ruleHealth = createRuleHealth({
+    ...{ pool: on.bossPool, clock, ids, metrics, logger },
+    errorStreak: config.RULE_ERROR_STREAK,
+  })
+  const gates = { enabledChannels: config.CHANNEL_ENABLE_LIST, defaultChannels: config.CHANNEL_DEFAULT }
 
   // A lane has send slots of its own: CRITICAL does not wait for a slot that bulk holds.
   const deliveries = (lane: Lane): DeliverDeps => {
@@ -121,10 +130,9 @@ export function startWorkers(on: WorkersDeps): Workers {
     clock,
     ids,
     catalogue,
-    gates: {
-      enabledChannels: config.CHANNEL_ENABLE_LIST,
-      defaultChannels: config.CHANNEL_DEFAULT,
-    },
+    settings,
+    ruleHealth,
+    gates,
     plan: {
       audit: config.AUDIT_ENABLED,
       chunkSize: size,
@@ -203,6 +211,7 @@ export function startWorkers(on: WorkersDeps): Workers {
     onJobs: (queue, outcome, count) => metrics.jobs.inc({ queue, outcome }, count),
   })
   const silence = on.onRing((queue) => dispatcher.wake(queue))
+  const due = startDueDuties({ ...on, pool: on.bossPool, catalogue, settings, gates, chunkSize: size, wake: on.ring })
 
   return {
     reserve: (lane, tenantId, count) => dispatcher.reserve(intentsQueue(lane), tenantId, count),
@@ -223,9 +232,9 @@ export function startWorkers(on: WorkersDeps): Workers {
       silence()
       stopping.abort()
       const patience = setTimeout(() => cutOff.abort(), graceMs * sendingShare)
-      await dispatcher.stop()
+      await Promise.all([dispatcher.stop(), due.stop()])
       clearTimeout(patience)
-      await health.close()
+      await Promise.all([health.close(), ruleHealth.close()])
     },
   }
 }

@@ -130,13 +130,7 @@ function nameAll(
  * The recipients of a request. The first member of a role takes the ordinal of the role itself, so that the id answered at
  * acceptance is somebody's notification; the others follow behind the explicit recipients.
  */
-function nameRequested(
-  wanted: Wanted<Intent>,
-  from: Place,
-  room: number,
-  members: Members,
-  named: Named[],
-): Naming {
+function nameRequested(wanted: Wanted<Intent>, from: Place, room: number, members: Members, named: Named[]): Naming {
   const { intent, refs } = wanted
   const most = named.length + room
   let free = Math.max(refs.length, from.ordinal)

@@ -3,7 +3,14 @@ import type { CompiledRules } from '../../domain/rule-index.ts'
 import type { Wanted } from '../../domain/want.ts'
 import type { Queryable } from '../../platform/db.ts'
 import { run, statement } from '../../platform/db.ts'
-import { askRule, type EventIntent, matchEvents, type RuleHealthNotes, type RuleMatch, scopeOfIntent } from './match-events.ts'
+import {
+  askRule,
+  type EventIntent,
+  matchEvents,
+  type RuleHealthNotes,
+  type RuleMatch,
+  scopeOfIntent,
+} from './match-events.ts'
 
 const markSql = statement('match/mark_intents')
 
@@ -31,11 +38,7 @@ export function matchIntents<I extends MatchIntent>(
 }
 
 /** What these rules want of an event; one whose expressions fail wants nothing. */
-export function wantsOfRules<I extends MatchIntent>(
-  intent: I,
-  rules: readonly CompiledRule[],
-  now: Date,
-): Wanted<I>[] {
+export function wantsOfRules<I extends MatchIntent>(intent: I, rules: readonly CompiledRule[], now: Date): Wanted<I>[] {
   const scope = scopeOfIntent(intent, now)
   return rules.flatMap((compiled) => {
     const asked = askRule(compiled, intent, scope)
@@ -79,7 +82,11 @@ export async function markIntents(
   now: Date,
 ): Promise<void> {
   if (intents.length === 0) return
-  const events = intents.map(({ id, data }) => ({ subject_id: id, type: `notification.intent.${end === 'failed' ? end : 'unmatched'}`, data }))
+  const events = intents.map(({ id, data }) => ({
+    subject_id: id,
+    type: `notification.intent.${end === 'failed' ? end : 'unmatched'}`,
+    data,
+  }))
   const all = intents.map(({ id }) => id).sort()
   await run(on, markSql, [tenantId, JSON.stringify(events), all[0], all.at(-1), now, all, end, ids.batchId()])
 }

@@ -70,7 +70,12 @@ function wantOf(wanted: Candidate['wanted'], templates: TemplateIndex): Want {
     category,
     channels,
     fallbackChannels,
-    template: template === undefined ? undefined : found ? { name: template, version: found.version, channels: found.channels } : null,
+    template:
+      template === undefined
+        ? undefined
+        : found
+          ? { name: template, version: found.version, channels: found.channels }
+          : null,
     acceptedAt: intent.acceptedAt,
     expiresAt: intent.expiresAt,
     schedule,

@@ -139,7 +139,8 @@ export async function writePlan(
 }
 
 /** The name that was asked for, also where there is no such template. */
-const templateOf = ({ want, intent }: Decided) => want.template?.name ?? (want.rule ? undefined : intent.payload.template)
+const templateOf = ({ want, intent }: Decided) =>
+  want.template?.name ?? (want.rule ? undefined : intent.payload.template)
 
 /** Cuts deliveries that wait into jobs: one channel and priority each, ids in order. */
 function deliveryJobs(

@@ -167,7 +167,12 @@ function addRows(rows: PlannedRows, addressee: Decided, audit: boolean, now: Dat
         priority: want.priority,
         rule: want.rule,
         recipient: { type: recipient.type, id: recipient.id, name: recipient.name, locale: recipient.locale },
-        said: { ...said, recipients: undefined, template: want.template?.name ?? said.template, template_version: want.template?.version },
+        said: {
+          ...said,
+          recipients: undefined,
+          template: want.template?.name ?? said.template,
+          template_version: want.template?.version,
+        },
         data,
         metadata,
         outcome: decision.outcome,
