@@ -194,6 +194,37 @@ create table carillon.intents (
   constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
   constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text, 'kafka'::text]))) NOT VALID
 ) partition by RANGE (id);
+create table carillon.limit_counters (
+  tenant_id uuid not null,
+  subject text not null,
+  counts json not null,
+  idle_at timestamp with time zone not null,
+  constraint limit_counters_pkey PRIMARY KEY (tenant_id, subject)
+) partition by HASH (tenant_id);
+create table carillon.limits (
+  tenant_id uuid not null,
+  id uuid not null,
+  name text not null,
+  scope text not null,
+  category text,
+  channel carillon.channel,
+  max integer not null,
+  window_seconds integer,
+  calendar text,
+  on_excess text,
+  allow_critical boolean not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint limits_tenant_id_name_key UNIQUE (tenant_id, name),
+  constraint limits_pkey PRIMARY KEY (tenant_id, id),
+  constraint calendar_known CHECK ((calendar = ANY (ARRAY['day'::text, 'month'::text]))),
+  constraint max_positive CHECK ((max > 0)),
+  constraint name_not_empty CHECK ((name <> ''::text)),
+  constraint on_excess_known CHECK ((on_excess = ANY (ARRAY['snooze'::text, 'suppress'::text]))),
+  constraint scope_known CHECK ((scope = ANY (ARRAY['user'::text, 'tenant'::text]))),
+  constraint window_or_calendar CHECK ((num_nonnulls(window_seconds, calendar) = 1)),
+  constraint window_positive CHECK ((window_seconds > 0))
+) partition by HASH (tenant_id);
 create table carillon.notifications (
   tenant_id uuid not null,
   id uuid not null,
@@ -315,6 +346,31 @@ create table carillon.subject_keys (
   constraint erased_if_no_key CHECK (((key_id IS NOT NULL) OR (erased_at IS NOT NULL))),
   constraint key_whole_or_erased CHECK ((num_nulls(key_id, wrapped_key, wrapped_by) = ANY (ARRAY[0, 3])))
 ) partition by HASH (tenant_id);
+create table carillon.system_limits (
+  id uuid not null,
+  tenant_id uuid,
+  name text not null,
+  scope text not null,
+  category text,
+  channel carillon.channel,
+  max integer not null,
+  window_seconds integer,
+  calendar text,
+  on_excess text,
+  allow_critical boolean not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint name_unique UNIQUE (name),
+  constraint system_limits_pkey PRIMARY KEY (id),
+  constraint calendar_known CHECK ((calendar = ANY (ARRAY['day'::text, 'month'::text]))),
+  constraint max_positive CHECK ((max > 0)),
+  constraint name_not_empty CHECK ((name <> ''::text)),
+  constraint on_excess_known CHECK ((on_excess = ANY (ARRAY['snooze'::text, 'suppress'::text]))),
+  constraint scope_known CHECK ((scope = ANY (ARRAY['user'::text, 'tenant'::text, 'system'::text]))),
+  constraint system_is_every_tenant CHECK (((scope <> 'system'::text) OR (tenant_id IS NULL))),
+  constraint window_or_calendar CHECK ((num_nonnulls(window_seconds, calendar) = 1)),
+  constraint window_positive CHECK ((window_seconds > 0))
+);
 create table carillon.templates (
   tenant_id uuid not null,
   id uuid not null,
@@ -366,6 +422,8 @@ create table carillon.webhook_endpoints (
 -- carillon.api_keys: 4 hash partitions
 -- carillon.contact_points: 4 hash partitions
 -- carillon.inbox_counters: 4 hash partitions with (fillfactor=50)
+-- carillon.limit_counters: 4 hash partitions with (fillfactor=60, autovacuum_vacuum_scale_factor=0.05)
+-- carillon.limits: 4 hash partitions
 -- carillon.recipients: 4 hash partitions
 -- carillon.subject_keys: 4 hash partitions
 -- carillon.templates: 4 hash partitions
@@ -413,6 +471,10 @@ create policy every_tenant on carillon.inbox_items for all to carillon_worker us
 create policy tenant_only on carillon.inbox_items for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.intents for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.intents for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.limit_counters for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.limit_counters for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.limits for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.limits for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.notifications for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.notifications for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy operators_only on carillon.parked_messages for all to carillon_worker using (true) with check (true);
@@ -427,6 +489,8 @@ create policy tenant_only on carillon.snoozes for all to carillon_analyst, caril
 create policy every_tenant on carillon.status_log for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.status_log for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.subject_keys for all to carillon_worker using (true) with check (true);
+create policy concerned on carillon.system_limits for select to carillon_api using (((tenant_id IS NULL) OR (tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))));
+create policy every_tenant on carillon.system_limits for all to carillon_worker using (true) with check (true);
 create policy every_tenant on carillon.templates for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.templates for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.tenants for all to carillon_worker using (true) with check (true);
@@ -564,6 +628,7 @@ create function carillon.accept_intent(p_now timestamp with time zone, p_tenant 
 create function carillon.accept_intents(p_now timestamp with time zone, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[], p_priorities smallint[], p_categories text[], p_keys text[], p_event_ids text[], p_correlation_ids text[], p_traceparents text[], p_sources text[], p_scheduled_at timestamp with time zone[], p_expires_at timestamp with time zone[], p_recipients integer[], p_jobs uuid[], p_payloads jsonb, p_events json) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
 create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
 create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
+create function carillon.bump_every_tenant() returns trigger -- volatile security definer
 create function carillon.bump_settings() returns trigger -- volatile security definer
 create function carillon.channel_names() returns text[] -- immutable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
@@ -636,6 +701,10 @@ grant select on carillon.inbox_items to carillon_api;
 grant delete, insert, select, update on carillon.inbox_items to carillon_worker;
 grant select on carillon.intents to carillon_api;
 grant delete, insert, select, update on carillon.intents to carillon_worker;
+grant select on carillon.limit_counters to carillon_api;
+grant delete, insert, select, update on carillon.limit_counters to carillon_worker;
+grant delete, insert, select, update on carillon.limits to carillon_api;
+grant delete, insert, select, update on carillon.limits to carillon_worker;
 grant select on carillon.migrations to carillon_api;
 grant select on carillon.migrations to carillon_worker;
 grant select on carillon.notification_facts to carillon_analyst;
@@ -662,6 +731,8 @@ grant select on carillon.status_log to carillon_analyst;
 grant insert, select on carillon.status_log to carillon_api;
 grant delete, insert, select, update on carillon.status_log to carillon_worker;
 grant delete, insert, select, update on carillon.subject_keys to carillon_worker;
+grant select on carillon.system_limits to carillon_api;
+grant delete, insert, select, update on carillon.system_limits to carillon_worker;
 grant insert, select, update on carillon.templates to carillon_api;
 grant delete, insert, select, update on carillon.templates to carillon_worker;
 grant select on carillon.tenants to carillon_analyst;
