@@ -289,6 +289,37 @@ create table carillon.intents (
   constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
   constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text, 'kafka'::text]))) NOT VALID
 ) partition by RANGE (id);
+create table carillon.limit_counters (
+  tenant_id uuid not null,
+  subject text not null,
+  counts json not null,
+  idle_at timestamp with time zone not null,
+  constraint limit_counters_pkey PRIMARY KEY (tenant_id, subject)
+) partition by HASH (tenant_id);
+create table carillon.limits (
+  tenant_id uuid not null,
+  id uuid not null,
+  name text not null,
+  scope text not null,
+  category text,
+  channel carillon.channel,
+  max integer not null,
+  window_seconds integer,
+  calendar text,
+  on_excess text,
+  allow_critical boolean not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint limits_tenant_id_name_key UNIQUE (tenant_id, name),
+  constraint limits_pkey PRIMARY KEY (tenant_id, id),
+  constraint calendar_known CHECK ((calendar = ANY (ARRAY['day'::text, 'month'::text]))),
+  constraint max_positive CHECK ((max > 0)),
+  constraint name_not_empty CHECK ((name <> ''::text)),
+  constraint on_excess_known CHECK ((on_excess = ANY (ARRAY['snooze'::text, 'suppress'::text]))),
+  constraint scope_known CHECK ((scope = ANY (ARRAY['user'::text, 'tenant'::text]))),
+  constraint window_or_calendar CHECK ((num_nonnulls(window_seconds, calendar) = 1)),
+  constraint window_positive CHECK ((window_seconds > 0))
+) partition by HASH (tenant_id);
 create table carillon.members (
   tenant_id uuid not null,
   kind text not null,
@@ -568,6 +599,31 @@ create table carillon.suppressions (
   constraint reason_known CHECK ((reason = ANY (ARRAY['hard_bounce'::text, 'complaint'::text, 'manual'::text]))),
   constraint source_not_empty CHECK ((source <> ''::text))
 ) partition by HASH (tenant_id);
+create table carillon.system_limits (
+  id uuid not null,
+  tenant_id uuid,
+  name text not null,
+  scope text not null,
+  category text,
+  channel carillon.channel,
+  max integer not null,
+  window_seconds integer,
+  calendar text,
+  on_excess text,
+  allow_critical boolean not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint name_unique UNIQUE (name),
+  constraint system_limits_pkey PRIMARY KEY (id),
+  constraint calendar_known CHECK ((calendar = ANY (ARRAY['day'::text, 'month'::text]))),
+  constraint max_positive CHECK ((max > 0)),
+  constraint name_not_empty CHECK ((name <> ''::text)),
+  constraint on_excess_known CHECK ((on_excess = ANY (ARRAY['snooze'::text, 'suppress'::text]))),
+  constraint scope_known CHECK ((scope = ANY (ARRAY['user'::text, 'tenant'::text, 'system'::text]))),
+  constraint system_is_every_tenant CHECK (((scope <> 'system'::text) OR (tenant_id IS NULL))),
+  constraint window_or_calendar CHECK ((num_nonnulls(window_seconds, calendar) = 1)),
+  constraint window_positive CHECK ((window_seconds > 0))
+);
 create table carillon.templates (
   tenant_id uuid not null,
   id uuid not null,
@@ -622,6 +678,8 @@ create table carillon.webhook_endpoints (
 -- carillon.contact_points: 4 hash partitions
 -- carillon.inbox_counters: 4 hash partitions with (fillfactor=50)
 -- carillon.inhibitions: 4 hash partitions
+-- carillon.limit_counters: 4 hash partitions with (fillfactor=60, autovacuum_vacuum_scale_factor=0.05)
+-- carillon.limits: 4 hash partitions
 -- carillon.members: 4 hash partitions
 -- carillon.open_alerts: 4 hash partitions
 -- carillon.preference_versions: 4 hash partitions
@@ -696,6 +754,10 @@ create policy every_tenant on carillon.inhibitions for all to carillon_worker us
 create policy tenant_only on carillon.inhibitions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.intents for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.intents for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.limit_counters for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.limit_counters for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy every_tenant on carillon.limits for all to carillon_worker using (true) with check (true);
+create policy tenant_only on carillon.limits for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.members for all to carillon_worker using (true);
 create policy tenant_only on carillon.members for all to carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.notifications for all to carillon_worker using (true) with check (true);
@@ -731,6 +793,8 @@ create policy tenant_only on carillon.status_log for all to carillon_analyst, ca
 create policy every_tenant on carillon.subject_keys for all to carillon_worker using (true) with check (true);
 create policy every_tenant on carillon.suppressions for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.suppressions for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
+create policy concerned on carillon.system_limits for select to carillon_api using (((tenant_id IS NULL) OR (tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))));
+create policy every_tenant on carillon.system_limits for all to carillon_worker using (true) with check (true);
 create policy every_tenant on carillon.templates for all to carillon_worker using (true) with check (true);
 create policy tenant_only on carillon.templates for all to carillon_analyst, carillon_api using ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[]))) with check ((tenant_id = ANY (( SELECT carillon.current_tenants() AS current_tenants)::uuid[])));
 create policy every_tenant on carillon.tenants for all to carillon_worker using (true) with check (true);
@@ -877,6 +941,7 @@ create function carillon.accept_intents(p_now timestamp with time zone, p_key_tt
 create function carillon.address_key(p_channel carillon.channel, p_address text) returns text -- immutable
 create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
 create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
+create function carillon.bump_every_tenant() returns trigger -- volatile security definer
 create function carillon.bump_settings() returns trigger -- volatile security definer
 create function carillon.channel_names() returns text[] -- immutable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
@@ -967,6 +1032,10 @@ grant delete, insert, select, update on carillon.inhibitions to carillon_api;
 grant delete, insert, select, update on carillon.inhibitions to carillon_worker;
 grant select on carillon.intents to carillon_api;
 grant delete, insert, select, update on carillon.intents to carillon_worker;
+grant select on carillon.limit_counters to carillon_api;
+grant delete, insert, select, update on carillon.limit_counters to carillon_worker;
+grant delete, insert, select, update on carillon.limits to carillon_api;
+grant delete, insert, select, update on carillon.limits to carillon_worker;
 grant select on carillon.members to carillon_api;
 grant select on carillon.members to carillon_worker;
 grant select on carillon.migrations to carillon_api;
@@ -1020,6 +1089,8 @@ grant delete, insert, select, update on carillon.status_log to carillon_worker;
 grant delete, insert, select, update on carillon.subject_keys to carillon_worker;
 grant delete, insert, select, update on carillon.suppressions to carillon_api;
 grant delete, insert, select, update on carillon.suppressions to carillon_worker;
+grant select on carillon.system_limits to carillon_api;
+grant delete, insert, select, update on carillon.system_limits to carillon_worker;
 grant insert, select, update on carillon.templates to carillon_api;
 grant delete, insert, select, update on carillon.templates to carillon_worker;
 grant select on carillon.tenants to carillon_analyst;

@@ -1,11 +1,12 @@
 import type pg from 'pg'
 import type { GateSettings } from '../domain/decide.ts'
-import { notificationIdOf } from '../domain/ids.ts'
+import { notificationId, notificationIdOf } from '../domain/ids.ts'
 import { laneOf } from '../domain/priority.ts'
 import { nextOccurrence } from '../domain/time/recurrence.ts'
 import { type Intent, loadIntents } from '../pipeline/enrich/load-intents.ts'
 import { type Addressee, type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
 import { type IntentEnd, markIntents } from '../pipeline/match/match-intents.ts'
+import { plannedBefore } from '../pipeline/match/planned-before.ts'
 import { type Permitted, permit } from '../pipeline/permit/permit.ts'
 import { foldMembers } from '../pipeline/plan/fold-members.ts'
 import { makePlan, type Plan, type Planned, type PlanSettings, writePlan } from '../pipeline/plan/plan-notifications.ts'
@@ -57,14 +58,15 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
   const intents = chunk.intents ?? (await loadIntents(on.pool, chunk))
   if (intents.length === 0) return
   const settings = await on.settings.of(chunk.tenant_id)
-  const { wanted, unmatched } = await wantsOf(intents, chunk, settings, on, now)
+  const { asked, wanted, unmatched } = await wantsOf(intents, chunk, settings, on, now)
   const { addressees, continuations } = await resolveRecipients(on.pool, wanted, chunk, on.recipientsPerChunk, now)
   await on.catalogue.load(
     chunk.tenant_id,
     wanted.flatMap(({ template }) => template ?? []),
   )
   const permitted = permit(addressees, on.catalogue, on.gates, settings, now)
-  const limited = await keepLimits(on.pool, chunk.tenant_id, permitted, settings, now)
+  const isNew = chunk.tries ? await unplanned(permitted, chunk.tenant_id, on.pool) : undefined
+  const limited = await keepLimits(on.pool, chunk.tenant_id, permitted.filter(isNew ?? Boolean), settings, now)
   // Pages of a role are planned by several jobs, and a job that comes again has to release what its last worker claimed: no
   // mark would tell whose claim it is.
   const inIntentsJobs = !chunk.after && !chunk.tries && continuations.length === 0
@@ -73,13 +75,20 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
   const plan = await makePlan(chunk.tenant_id, limited.decided, on.ids, planSettings, now, continuing)
 
   try {
-    const ends = endsOf(intents, unmatched, addressees, continuing)
+    const ends = endsOf(asked, unmatched, addressees, continuing)
     await write(chunk, intents, ends, continuations, limited.decided, plan, on, now)
   } catch (error) {
     for (const job of plan.jobs) if (job.claimed) on.giveBack(job)
     await limited.release()
     throw error
   }
+}
+
+/** What a worker that was lost has planned already is neither counted nor planned again. */
+async function unplanned(permitted: readonly Permitted<Addressee>[], tenantId: string, pool: pg.Pool) {
+  const idOf = ({ intent, ordinal }: Permitted<Addressee>) => notificationId(intent.id, ordinal)
+  const planned = await plannedBefore(pool, tenantId, permitted.map(idOf))
+  return (addressee: Permitted<Addressee>) => !planned.has(idOf(addressee))
 }
 
 type Ends = Record<Extract<IntentEnd, 'unmatched' | 'no_recipients'>, Intent[]>

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { compileRule } from '../domain/compile-rule.ts'
+import { notificationId } from '../domain/ids.ts'
 import type { Wanted } from '../domain/want.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
 import { holdBack } from '../pipeline/match/hold-back.ts'
@@ -16,6 +17,11 @@ export interface WantsDeps {
   ruleHealth: Pick<RuleHealth, 'observe'>
 }
 
+export interface Wants extends Pick<MatchedIntents<Intent>, 'wanted' | 'unmatched'> {
+  /** The intents that were asked; not those whose page was planned before. */
+  asked: readonly Intent[]
+}
+
 /** What the intents of a chunk want, and which of them nobody: matching, and what a silence or an open alert holds back. */
 export async function wantsOf(
   intents: readonly Intent[],
@@ -23,12 +29,12 @@ export async function wantsOf(
   settings: TenantSettings,
   on: WantsDeps,
   now: Date,
-): Promise<Pick<MatchedIntents<Intent>, 'wanted' | 'unmatched'>> {
+): Promise<Wants> {
   const fresh = chunk.tries ? await withoutPlanned(intents, chunk, on.pool) : intents
   const { wanted, unmatched } = chunk.after?.rules
     ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, on.pool, now), unmatched: [] }
     : match(fresh, chunk.tenant_id, settings, on.ruleHealth, now)
-  return { wanted: await held(wanted, fresh, chunk.tenant_id, settings, on.pool, now), unmatched }
+  return { asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, on.pool, now), unmatched }
 }
 
 function match(
@@ -59,14 +65,16 @@ async function continued(
   return intents.flatMap((intent) => wantsOfRules(intent, compiled, now))
 }
 
+/** Without the events whose page was planned before: rules may have changed since, so they are not matched anew. */
 async function withoutPlanned(
   intents: readonly Intent[],
   { tenant_id, after }: Chunk,
   pool: pg.Pool,
 ): Promise<readonly Intent[]> {
-  const events = intents.filter(({ kind }) => kind === 'event').map(({ id }) => id)
-  const planned = await plannedBefore(pool, tenant_id, events, after?.ordinal ?? 0)
-  return planned.size === 0 ? intents : intents.filter(({ id }) => !planned.has(id))
+  const next = (after?.ordinal ?? 0) + 1
+  const firstOf = ({ id, kind }: Intent) => (kind === 'event' ? [notificationId(id, next)] : [])
+  const planned = await plannedBefore(pool, tenant_id, intents.flatMap(firstOf))
+  return intents.filter((intent) => !firstOf(intent).some((id) => planned.has(id)))
 }
 
 async function held(

@@ -1,20 +1,15 @@
-import { intentIdOf, notificationId } from '../../domain/ids.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
 
 const plannedSql = statement('match/planned_before')
 
-/**
- * The events among these whose page was planned before, by a worker that was lost before it could say so. Rules may have
- * changed since, so they are not matched anew: `ordinal` is the last one before the page.
- */
+/** Which of these notifications are there already: of a chunk that comes again, what a worker planned before it was lost. */
 export async function plannedBefore(
   on: Queryable,
   tenantId: string,
-  intentIds: readonly string[],
-  ordinal: number,
+  notificationIds: readonly string[],
 ): Promise<Set<string>> {
-  if (intentIds.length === 0) return new Set()
-  const firsts = intentIds.map((id) => notificationId(id, ordinal + 1)).sort()
-  const rows = await run<{ id: string }>(on, plannedSql, [tenantId, firsts, firsts[0], firsts.at(-1)])
-  return new Set(rows.map(({ id }) => intentIdOf(id)))
+  if (notificationIds.length === 0) return new Set()
+  const ids = [...notificationIds].sort()
+  const rows = await run<{ id: string }>(on, plannedSql, [tenantId, ids, ids[0], ids.at(-1)])
+  return new Set(rows.map(({ id }) => id))
 }
