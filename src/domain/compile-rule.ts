@@ -3,7 +3,13 @@ import { compileExpression, type Expression, usesRecipient } from './rule-langua
 import { compileVars, type RuleVars } from './rule-vars.ts'
 
 /** Where in a rule an expression stands; the name of the field in GraphQL. */
-export type RulePart = 'eventPattern' | 'recipientSelector.expression' | 'batchKey' | `templateVars.${string}`
+export type RulePart =
+  | 'eventPattern'
+  | 'recipientSelector.expression'
+  | 'batchKey'
+  | GroupPart
+  | `templateVars.${string}`
+type GroupPart = `group.by.${number}` | 'group.resolved'
 
 /** Why an expression of a rule is none. */
 export interface RulePartFault {
@@ -21,6 +27,7 @@ export interface CompiledRule {
   /** Gives external ids. */
   recipients?: Expression
   batchKey?: Expression
+  group?: { by: readonly { part: RulePart; expression: Expression }[]; resolved?: Expression }
   vars: RuleVars
   /** Expressions that a release of ours no longer reads; such a rule fails on every event. */
   broken: readonly RulePartFault[]
@@ -38,8 +45,17 @@ export function compileRule(rule: Rule): CompiledRule {
     broken.push({ part, message, line, column })
     return undefined
   }
+  const group = rule.group && {
+    by: rule.group.by.flatMap((text, place) => {
+      const part: RulePart = `group.by.${place}`
+      const expression = read(part, text, 'value')
+      return expression ? [{ part, expression }] : []
+    }),
+    resolved: read('group.resolved', rule.group.resolved, 'condition'),
+  }
   return {
     rule,
+    group,
     condition: read('eventPattern', rule.eventPattern, 'condition'),
     recipients: read('recipientSelector.expression', rule.selector.expression, 'value'),
     batchKey: read('batchKey', rule.batchKey, 'value'),

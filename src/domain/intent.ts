@@ -15,6 +15,8 @@ export interface RecipientRef {
   telegramId?: string
   discordId?: string
   webhookUrl?: string
+  /** The service of a pager that a rule names. */
+  pagerdutyKey?: string
   /** Of a status webhook; no request can name it. */
   webhookEndpointId?: string
   locale?: string

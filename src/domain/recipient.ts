@@ -23,6 +23,7 @@ const fieldOf: [Channel, keyof RecipientRef][] = [
   ['telegram', 'telegramId'],
   ['discord', 'discordId'],
   ['webhook', 'webhookUrl'],
+  ['pagerduty', 'pagerdutyKey'],
 ]
 
 /** The addresses that a request itself gives, by channel. */

@@ -104,14 +104,27 @@ const lockSql: Statement = {
 /** All rules of a tenant, which nobody else changes until the transaction ends. */
 export const lockRules = (trx: Queryable, tenantId: string): Promise<RuleRow[]> => run<Row>(trx, lockSql, [tenantId])
 
-const findSql: Statement = {
-  name: 'rules_find',
-  text: `select ${columns} from carillon.rules r where r.tenant_id = $1::uuid and r.id = any ($2::uuid[])`,
+const findText = `select ${columns} from carillon.rules r where r.tenant_id = $1::uuid and r.id = any ($2::uuid[])`
+const findSql: Statement = { name: 'rules_find', text: findText }
+const findForUpdateSql: Statement = { name: 'rules_find_for_update', text: `${findText} order by r.id for update` }
+
+/** In no order. `for update`: nobody else changes them until the transaction ends. */
+export const findRules = (
+  on: Queryable,
+  tenantId: string,
+  ids: readonly string[],
+  lock?: 'for update',
+): Promise<RuleRow[]> => run<Row>(on, lock ? findForUpdateSql : findSql, [tenantId, ids])
+
+const countSql: Statement = {
+  name: 'rules_count',
+  text: 'select count(*)::int as count from carillon.rules r where r.tenant_id = $1::uuid',
 }
 
-/** In no order. */
-export const findRules = (on: Queryable, tenantId: string, ids: readonly string[]): Promise<RuleRow[]> =>
-  run<Row>(on, findSql, [tenantId, ids])
+export async function countRules(on: Queryable, tenantId: string): Promise<number> {
+  const [row] = await run<{ count: number }>(on, countSql, [tenantId])
+  return row!.count
+}
 
 /*
  * One statement writes any number of rules with their versions. A change that is no change makes no version; a change

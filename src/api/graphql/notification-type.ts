@@ -5,8 +5,9 @@ import { encodeFeedCursor } from './cursors.ts'
 import { Delivery, DeliveryAttempt, errorOf } from './delivery-type.ts'
 import type { Loaders } from './loaders.ts'
 import { deliveriesOf, inboxItemOf, type NotificationView, saidIn, statusOf } from './notification-view.ts'
+import { NotificationRule } from './rule-type.ts'
 import { ChannelEnum, PriorityEnum, RecipientTypeEnum, StatusEnum } from './scalars.ts'
-import { NotificationRule, NotificationTemplate } from './template-type.ts'
+import { NotificationTemplate } from './template-type.ts'
 
 export const Notification = builder.objectRef<NotificationView>('Notification')
 

@@ -14,6 +14,7 @@ import './captured-messages.ts'
 import './send-mutations.ts'
 import './cancel-mutation.ts'
 import './inbox-mutations.ts'
+import './rules.ts'
 import './subscriptions.ts'
 import { builder } from './builder.ts'
 

@@ -211,5 +211,6 @@ const nothingToLoad: Loaders = {
   attempts: mayNotLoad,
   intent: mayNotLoad,
   inboxItem: mayNotLoad,
+  ruleFaults: mayNotLoad,
   template: mayNotLoad,
 }

@@ -45,6 +45,8 @@ export interface RuleMatch<Intent extends EventIntent = EventIntent> {
   /** Whom it notifies; what the rule's expression gave is among `userIds`. */
   audience: Required<Omit<RecipientSelector, 'expression'>>
   want: RuleWant
+  /** To which group of alerts the event belongs, and whether it says that what they tell of is over. */
+  group?: { key: string; resolved: boolean; policy: NonNullable<Rule['group']> }
   /** Name of the template; absent: `subject`, `body` and `bodyHtml` of the variables are the content. */
   template?: string
   /** The template's variables for one recipient; a fault leaves that recipient out. */
@@ -122,6 +124,8 @@ export function askRule<Intent extends EventIntent>(
   if (!named.ok) return fault('recipientSelector.expression', named)
   const key = batchKey?.evaluate(scope)
   if (key && !key.ok) return fault('batchKey', key)
+  const group = groupOf(compiled, scope)
+  if (group && 'code' in group) return fault(group.part, group)
   const shared = giveVars(vars.ofEvent, scope)
   if (!shared.ok) return fault(shared.fault.part, shared.fault)
 
@@ -145,6 +149,7 @@ export function askRule<Intent extends EventIntent>(
       rule: { id: rule.id, name: rule.name, version: rule.version },
       acceptedAt: intent.acceptedAt,
     },
+    group,
     template: rule.template,
     varsFor(person) {
       if (vars.ofRecipient.length === 0) return { ok: true, vars: shared.values }
@@ -212,9 +217,26 @@ function idsOf(evaluated: Evaluated): { ok: true; ids: string[] } | { ok: false;
   return { ok: true, ids }
 }
 
+function groupOf(
+  { rule, group }: CompiledRule,
+  scope: Scope,
+): RuleMatch['group'] | { part: RulePart; code: string; message: string } {
+  if (!group || !rule.group) return undefined
+  const values: unknown[] = []
+  for (const { part, expression } of group.by) {
+    const evaluated = expression.evaluate(scope)
+    if (!evaluated.ok) return { part, ...evaluated }
+    values.push(evaluated.value)
+  }
+  const resolved = group.resolved?.evaluate(scope) ?? no
+  if (!resolved.ok) return { part: 'group.resolved', ...resolved }
+  return { key: foldKey(rule.id, values), resolved: resolved.value === true, policy: rule.group }
+}
+
+const no = { ok: true, value: false } as const
 const maxKeyLength = 200
 
-/** Which of a rule's digests: keys may be long, and hold what people wrote. */
+/** Which of a rule's digests or groups: keys may be long, and hold what people wrote. */
 function foldKey(ruleId: string, value: unknown): string {
   if (value === undefined) return `rule:${ruleId}`
   const text = typeof value === 'string' ? value : JSON.stringify(value)
