@@ -96,7 +96,8 @@ function judge(schedule: KeptSchedule, now: Date, accepts: boolean): ScheduleRun
   if (!accepts) return { ...run, error: 'it could not be accepted; the log says why' }
   if (endsAt && occurrence >= endsAt) return run
   const expiresAt = expiresAfterMs === undefined ? undefined : new Date(occurrence.getTime() + expiresAfterMs)
-  if (expiresAt && expiresAt <= now) return { ...run, error: 'it was due while the service stood still, and has expired' }
+  if (expiresAt && expiresAt <= now)
+    return { ...run, error: 'it was due while the service stood still, and has expired' }
   const made = intentOf(schedule, occurrence, now)
   if (typeof made === 'string') return { ...run, error: made }
   return { ...run, intent: { ...made, expiresAt: expiresAt?.toISOString() } }

@@ -116,7 +116,11 @@ function read(asked: Asked, own: Preferences | undefined, general: Preferences |
     const paused = own?.pausedUntil ?? general?.pausedUntil
     if (paused !== undefined && paused > asked.now) {
       const until = paused.toISOString()
-      return { reason: 'paused', until, inputs: { paused_until: until, by: by(own?.pausedUntil, general?.pausedUntil) } }
+      return {
+        reason: 'paused',
+        until,
+        inputs: { paused_until: until, by: by(own?.pausedUntil, general?.pausedUntil) },
+      }
     }
     if ((ownCategory?.enabled ?? generalCategory?.enabled ?? category?.enabled) === false) {
       const whose = by(ownCategory?.enabled, generalCategory?.enabled)

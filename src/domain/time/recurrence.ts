@@ -29,7 +29,8 @@ export function nextOccurrence(recurrence: Recurrence, after: Date, fallbackZone
   const key = `${zone} ${recurrence.cron ?? ''}\n${recurrence.rrule ?? ''}`
   let found = series.get(key)
   if (found === undefined) {
-    found = recurrence.cron === undefined ? rruleSeries(recurrence.rrule ?? '', zone) : cronSeries(recurrence.cron, zone)
+    found =
+      recurrence.cron === undefined ? rruleSeries(recurrence.rrule ?? '', zone) : cronSeries(recurrence.cron, zone)
     if (series.size >= maxSeries) series.clear()
     series.set(key, found)
   }

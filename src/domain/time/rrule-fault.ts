@@ -6,12 +6,14 @@ const moment = '\\d{8}(?:T\\d{6}Z?)?'
 const dateLine = new RegExp(`^(?:DTSTART|EXDATE|RDATE)(?:;TZID=[A-Za-z0-9_+/-]+)?:${moment}(?:,${moment})*$`, 'i')
 
 /** Numbers from 1 (or 0) to a bound, or so many from the end. */
-const numbers = (least: number, most: number, fromEnd = false) => (value: string) =>
-  value.split(',').every((one) => {
-    if (!/^[+-]?\d{1,5}$/.test(one)) return false
-    const number = Number(one)
-    return (number >= least && number <= most) || (fromEnd && number <= -1 && number >= -most)
-  })
+const numbers =
+  (least: number, most: number, fromEnd = false) =>
+  (value: string) =>
+    value.split(',').every((one) => {
+      if (!/^[+-]?\d{1,5}$/.test(one)) return false
+      const number = Number(one)
+      return (number >= least && number <= most) || (fromEnd && number <= -1 && number >= -most)
+    })
 const matching = (pattern: RegExp) => (value: string) => pattern.test(value)
 
 const parts: Record<string, (value: string) => boolean> = {
