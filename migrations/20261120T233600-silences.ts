@@ -84,7 +84,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       last_intent_id uuid,
       last_error text,
       runs int not null default 0,
-      missed int not null default 0,
       created_at timestamptz not null,
       updated_at timestamptz not null,
       primary key (tenant_id, id),
@@ -123,7 +122,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     db,
   )
   await sql`grant select (tenant_id, id, name, kind, recurrence, starts_at, ends_at, enabled, next_at, last_occurrence, last_run_at,
-      last_intent_id, runs, missed, created_at, updated_at) on carillon.schedules to carillon_analyst`.execute(db)
+      last_intent_id, runs, created_at, updated_at) on carillon.schedules to carillon_analyst`.execute(db)
 
   await sql`select carillon.watch_settings('silences')`.execute(db)
   await sql`select carillon.watch_settings('inhibitions')`.execute(db)

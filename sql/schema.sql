@@ -509,7 +509,6 @@ create table carillon.schedules (
   last_intent_id uuid,
   last_error text,
   runs integer not null default 0,
-  missed integer not null default 0,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   constraint schedules_name UNIQUE (tenant_id, name),
@@ -1129,7 +1128,7 @@ grant select (accepted_at, category, correlation_id, event_id, expires_at, id, k
 grant select (category, channels, correlation_id, created_at, digest_id, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, rule_id, rule_version, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
 grant update (outcome, reason) on carillon.notifications to carillon_api;
 grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
-grant select (created_at, enabled, ends_at, id, kind, last_intent_id, last_occurrence, last_run_at, missed, name, next_at, recurrence, runs, starts_at, tenant_id, updated_at) on carillon.schedules to carillon_analyst;
+grant select (created_at, enabled, ends_at, id, kind, last_intent_id, last_occurrence, last_run_at, name, next_at, recurrence, runs, starts_at, tenant_id, updated_at) on carillon.schedules to carillon_analyst;
 grant update (until) on carillon.snoozes to carillon_api;
 grant select (channel, created_at, expires_at, reason, source, tenant_id) on carillon.suppressions to carillon_analyst;
 grant select (created_at, description, enabled, id, name, tags, tenant_id, updated_at, version) on carillon.templates to carillon_analyst;

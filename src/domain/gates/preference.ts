@@ -122,6 +122,7 @@ function read(asked: Asked, own: Preferences | undefined, general: Preferences |
         until,
         inputs: { paused_until: until, by: by(own?.pausedUntil, general?.pausedUntil) },
       }
+<<<<<<< HEAD
 =======
     const isPaused = (said?: Preferences) => said?.pausedUntil !== undefined && said.pausedUntil > asked.now
     const paused = isPaused(own) ? own : isPaused(general) ? general : undefined
@@ -129,6 +130,8 @@ function read(asked: Asked, own: Preferences | undefined, general: Preferences |
       const until = paused.pausedUntil.toISOString()
       return { reason: 'paused', until, inputs: { paused_until: until, by: paused === own ? 'recipient' : 'defaults' } }
 >>>>>>> 44b109793536bcec911c638c336b7a10ff712a1e
+=======
+>>>>>>> 3723c6218f54e43e1d7890057c242c243daee365
     }
     if ((ownCategory?.enabled ?? generalCategory?.enabled ?? category?.enabled) === false) {
       const whose = by(ownCategory?.enabled, generalCategory?.enabled)
