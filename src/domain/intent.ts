@@ -36,15 +36,10 @@ export interface IntentPayload {
   email?: { cc?: string[]; bcc?: string[]; replyTo?: string; attachments?: Attachment[] }
   data: Record<string, unknown>
   metadata: Record<string, unknown>
-<<<<<<< HEAD
-  /** When it is sent, beside `scheduledAt`: for each recipient by itself. */
+  /** When each recipient gets it, by a clock of their own. */
   schedule?: Schedule
   /** Of a digest that was closed. */
   digest?: { id: string }
-=======
-  /** When each recipient gets it, by a clock of their own. */
-  schedule?: Schedule
->>>>>>> 3723c6218f54e43e1d7890057c242c243daee365
   /** Of a business event. */
   event?: { domain: string; source?: string; occurredAt?: string }
   /** Of a status webhook: the event that it tells of, which `data` describes. */

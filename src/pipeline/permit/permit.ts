@@ -2,33 +2,15 @@ import type { Category } from '../../domain/category.ts'
 import type { Channel } from '../../domain/channel.ts'
 import { decide, type GateSettings } from '../../domain/decide.ts'
 import type { Decision } from '../../domain/decision.ts'
-<<<<<<< HEAD
 import type { Person } from '../../domain/person.ts'
 import type { SaidPreferences } from '../../domain/preferences.ts'
 import type { Want, Wanted } from '../../domain/want.ts'
-=======
-import type { IntentPayload } from '../../domain/intent.ts'
-import type { Recipient } from '../../domain/recipient.ts'
->>>>>>> 44b109793536bcec911c638c336b7a10ff712a1e
 
 /** One recipient of one want, with all that the gates ask of. */
 export interface Candidate {
-<<<<<<< HEAD
   wanted: Wanted<{ tenantId: string; type: string; acceptedAt: Date; expiresAt?: Date }>
   recipient: Person
   /** A role or group without a member: there is nobody to notify, and the notification says so. */
-=======
-  intent: {
-    tenantId: string
-    type: string
-    priority: number
-    category?: string
-    acceptedAt: Date
-    expiresAt?: Date
-    payload: IntentPayload
-  }
-  recipient: Recipient
->>>>>>> 44b109793536bcec911c638c336b7a10ff712a1e
   empty?: true
 }
 
@@ -37,7 +19,6 @@ export interface TemplateIndex {
   find(tenantId: string, name: string): { channels: readonly Channel[]; version: string } | undefined
 }
 
-<<<<<<< HEAD
 /** What a tenant has set for everybody. */
 export interface TenantGates {
   categories: ReadonlyMap<string, Category>
@@ -49,9 +30,6 @@ export type Permitted<C extends Candidate> = C & {
   vars?: Readonly<Record<string, unknown>>
   decision: Decision
 }
-=======
-export type Permitted<C extends Candidate> = C & { verdict: Decision; templateVersion?: string }
->>>>>>> 44b109793536bcec911c638c336b7a10ff712a1e
 
 /** Runs every addressee through the gates. Nothing is read here: all values were loaded for the whole chunk. */
 export function permit<C extends Candidate>(
@@ -61,7 +39,6 @@ export function permit<C extends Candidate>(
   tenant: TenantGates,
   now: Date,
 ): Permitted<C>[] {
-<<<<<<< HEAD
   const on = { settings, ...tenant }
   return candidates.map((candidate) => {
     const { wanted, recipient } = candidate
@@ -72,31 +49,6 @@ export function permit<C extends Candidate>(
     else if (wanted.varsFor && !vars) decision = unspeakable
     else decision = decide(want, recipient, on, now)
     return { ...candidate, want, vars, decision }
-=======
-  return candidates.map((candidate): Permitted<C> => {
-    const { intent, recipient } = candidate
-    if (candidate.empty)
-      return { ...candidate, verdict: { outcome: 'suppressed', reason: 'no_recipients', deliveries: [], steps: [] } }
-    const name = intent.payload.template
-    const found = name === undefined ? undefined : (templates.find(intent.tenantId, name) ?? null)
-    const template = found && { name: name!, version: found.version, channels: found.channels }
-    const verdict = decide(
-      {
-        type: intent.type,
-        priority: intent.priority,
-        category: intent.category,
-        channels: intent.payload.channels,
-        fallbackChannels: intent.payload.fallbackChannels,
-        template,
-        acceptedAt: intent.acceptedAt,
-        expiresAt: intent.expiresAt,
-      },
-      { ...recipient, enabled: true, roles: [], groups: [], attributes: {}, consents: {}, suppressions: {} },
-      { settings, categories: new Map() },
-      now,
-    )
-    return { ...candidate, verdict, templateVersion: found?.version }
->>>>>>> 44b109793536bcec911c638c336b7a10ff712a1e
   })
 }
 

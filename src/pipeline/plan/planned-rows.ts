@@ -24,15 +24,10 @@ export interface Decided {
   }
   ordinal: number
   recipient: Recipient
-<<<<<<< HEAD
   want: Want
   /** Of a rule: what its template sees beside the event. */
   vars?: Readonly<Record<string, unknown>>
   decision: Decision
-=======
-  verdict: Decision
-  templateVersion?: string
->>>>>>> 44b109793536bcec911c638c336b7a10ff712a1e
 }
 
 export interface NotificationRow {
