@@ -17,7 +17,7 @@ const list = `query ($filters: RuleFilters, $pagination: PaginationInput) {
 const versions = `query ($id: ID!) { notificationRuleVersions(id: $id) { version name enabled eventPattern } }`
 
 let count = 0
-const anInput = (changes: object = {}) => ({
+const anInput = (changes: object = {}): Data => ({
   name: `rule ${++count}`,
   eventPattern: 'event.data.total > 100',
   eventTypes: ['commerce.order.*'],
