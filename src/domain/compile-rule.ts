@@ -1,5 +1,5 @@
+import { compileExpression, type Expression, usesRecipient } from './expressions/compile-expression.ts'
 import type { Rule } from './rule.ts'
-import { compileExpression, type Expression, usesRecipient } from './rule-language.ts'
 import { compileVars, type RuleVars } from './rule-vars.ts'
 
 /** Where in a rule an expression stands; the name of the field in GraphQL. */

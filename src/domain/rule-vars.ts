@@ -1,4 +1,5 @@
-import type { Expression, Scope } from './rule-language.ts'
+import type { Expression } from './expressions/compile-expression.ts'
+import type { Scope } from './expressions/scope.ts'
 
 /*
  * Template variables are JSON in which `{"cel": "…"}` stands for what the expression gives. Those that do not look at the

@@ -8,6 +8,8 @@ import type { Schedule } from './schedule.ts'
  * list of them; `addresses` and `targets` are inline recipients and fixed targets (a Slack channel, a pager service).
  */
 export interface RecipientSelector {
+  /** What its author called it; all lists count, whatever it says. */
+  type?: 'user' | 'role' | 'group' | 'dynamic' | 'inline'
   userIds?: readonly string[]
   roles?: readonly string[]
   groups?: readonly string[]

@@ -123,15 +123,14 @@ export const recipientSelector = z
       check.addIssue({ code: 'custom', message: `names nobody: it needs ${Object.values(listOf).join(', ')}` })
     }
   })
-  .transform(({ type: _type, ...lists }): RecipientSelector => {
-    return Object.fromEntries(Object.entries(lists).filter(([, list]) => list !== undefined && list.length > 0))
+  .transform((said): RecipientSelector => {
+    return Object.fromEntries(Object.entries(said).filter(([, list]) => list !== undefined && list.length > 0))
   })
 
 /** The selector as it is said in JSON: the opposite of the above. */
 export function selectorJson(selector: RecipientSelector): Record<string, unknown> {
   const { addresses, ...rest } = selector
-  const type = (Object.keys(listOf) as (keyof typeof listOf)[]).find((name) => selector[listOf[name]] !== undefined)
-  return { type, ...rest, ...(addresses ? { addresses: addresses.map(addressJson) } : {}) }
+  return { ...rest, ...(addresses ? { addresses: addresses.map(addressJson) } : {}) }
 }
 
 function addressJson({ type, ...said }: RecipientRef): object {

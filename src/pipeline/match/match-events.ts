@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { CompiledRule, RulePart } from '../../domain/compile-rule.ts'
+import type { Evaluated } from '../../domain/expressions/compile-expression.ts'
+import { type Scope, scopeOf, withRecipient } from '../../domain/expressions/scope.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
 import type { Person } from '../../domain/person.ts'
 import type { RecipientSelector, Rule } from '../../domain/rule.ts'
 import type { CompiledRules } from '../../domain/rule-index.ts'
-import type { Evaluated, Scope } from '../../domain/rule-language.ts'
 import { giveVars } from '../../domain/rule-vars.ts'
 import type { Want } from '../../domain/want.ts'
 
@@ -43,7 +44,7 @@ export interface RuleMatch<Intent extends EventIntent = EventIntent> {
   intent: Intent
   compiled: CompiledRule
   /** Whom it notifies; what the rule's expression gave is among `userIds`. */
-  audience: Required<Omit<RecipientSelector, 'expression'>>
+  audience: Required<Omit<RecipientSelector, 'expression' | 'type'>>
   want: RuleWant
   /** To which group of alerts the event belongs, and whether it says that what they tell of is over. */
   group?: { key: string; resolved: boolean; policy: NonNullable<Rule['group']> }
@@ -153,7 +154,7 @@ export function askRule<Intent extends EventIntent>(
     template: rule.template,
     varsFor(person) {
       if (vars.ofRecipient.length === 0) return { ok: true, vars: shared.values }
-      const own = giveVars(vars.ofRecipient, { ...scope, recipient: recipientScope(person) })
+      const own = giveVars(vars.ofRecipient, withRecipient(scope, person))
       return own.ok
         ? { ok: true, vars: { ...shared.values, ...own.values } }
         : { ok: false, fault: fault(own.fault.part, own.fault) }
@@ -174,26 +175,21 @@ export const domainOf = ({ type, payload }: Pick<EventIntent, 'type' | 'payload'
 /** The variables of the expressions, made once for an event and shared by all rules. */
 export function scopeOfIntent(intent: EventIntent, now: Date): Scope {
   const { event, data } = intent.payload
-  return {
+  return scopeOf({
     event: {
       id: intent.eventId ?? intent.id,
       type: intent.type,
       domain: domainOf(intent),
-      source: event?.source ?? '',
+      source: event?.source,
       occurredAt: event?.occurredAt === undefined ? intent.acceptedAt : new Date(event.occurredAt),
       acceptedAt: intent.acceptedAt,
       category: intent.category,
       priority: intent.priority,
-      correlationId: intent.correlationId ?? '',
+      correlationId: intent.correlationId,
       data,
     },
     now,
-  }
-}
-
-function recipientScope(person: Pick<Person, RecipientFields>): object {
-  const { id, name, locale, timezone, roles, groups, attributes } = person
-  return { id, name: name ?? '', locale: locale ?? '', timezone: timezone ?? '', roles, groups, attributes }
+  })
 }
 
 const maxIds = 10_000
