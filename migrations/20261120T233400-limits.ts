@@ -40,7 +40,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create table carillon.limit_counters (
       tenant_id uuid not null,
       subject text collate "C" not null,
-      counts json not null,
+      counts text not null,
       idle_at timestamptz not null,
       primary key (tenant_id, subject)
     ) partition by hash (tenant_id)`.execute(db)

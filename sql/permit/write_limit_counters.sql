@@ -7,15 +7,15 @@
 -- Index:     limit_counters_pkey. Wants a connection of the flow pool (platform/db.ts): without nested loops.
 with known as (
   update carillon.limit_counters c set counts = u.counts, idle_at = u.idle_at
-  from unnest($2::text[], $3::json[], $4::timestamptz[]) as u (subject, counts, idle_at)
+  from unnest($2::text[], $3::text[], $4::timestamptz[]) as u (subject, counts, idle_at)
   where c.tenant_id = $1::uuid and c.subject = any ($2::text[]) and c.subject = u.subject
 ), of_system as (
-  update carillon.limit_counters c set counts = $9::json, idle_at = $10::timestamptz
+  update carillon.limit_counters c set counts = $9::text, idle_at = $10::timestamptz
   where $10::timestamptz is not null and c.tenant_id = '00000000-0000-0000-0000-000000000000' and c.subject = ''
 ), made as (
   insert into carillon.limit_counters (tenant_id, subject, counts, idle_at)
   select u.tenant_id, u.subject, u.counts, u.idle_at
-  from unnest($5::uuid[], $6::text[], $7::json[], $8::timestamptz[]) as u (tenant_id, subject, counts, idle_at)
+  from unnest($5::uuid[], $6::text[], $7::text[], $8::timestamptz[]) as u (tenant_id, subject, counts, idle_at)
   order by u.subject desc, u.tenant_id desc
   on conflict do nothing
   returning 1

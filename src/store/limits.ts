@@ -1,6 +1,6 @@
 import type { Channel } from '../domain/channel.ts'
 import type { Limit } from '../domain/limit.ts'
-import type { Counts } from '../domain/limits/allot.ts'
+import { type Counts, decodeCounts } from '../domain/limits/counts-text.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
 export interface LimitRow {
@@ -194,8 +194,8 @@ export async function findCounts(
   tenantId: string,
   subjects: readonly string[],
 ): Promise<Map<string, Counts>> {
-  const rows = await run<{ subject: string; counts: Counts }>(on, countsSql, [tenantId, subjects])
-  return new Map(rows.map(({ subject, counts }) => [subject, counts]))
+  const rows = await run<{ subject: string; counts: string }>(on, countsSql, [tenantId, subjects])
+  return new Map(rows.map(({ subject, counts }) => [subject, decodeCounts(counts)]))
 }
 
 const expireSql: Statement = {

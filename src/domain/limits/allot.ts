@@ -1,7 +1,8 @@
 import type { Channel } from '../channel.ts'
 import type { Limit } from '../limit.ts'
 import { priorities } from '../priority.ts'
-import { addTo, bookIn, type Counter, idleFrom, openCounter, type StoredCounter, takeFrom } from './counter.ts'
+import { addTo, bookIn, type Counter, idleFrom, openCounter, takeFrom } from './counter.ts'
+import type { Counts } from './counts-text.ts'
 import { slotsOf } from './slots.ts'
 
 /** A delivery that asks for a place under the limits that concern it. */
@@ -32,9 +33,6 @@ export const ofTenant = ''
 /** No text of a row: the system's counts are the nil tenant's own. */
 export const ofSystem = null
 export type Subject = string | null
-
-/** The counts of one subject, by limit. */
-export type Counts = Record<string, StoredCounter>
 
 /** In-app and audit lines disturb nobody: they count where a limit names them. */
 const silent: readonly Channel[] = ['in_app', 'audit']
@@ -197,13 +195,14 @@ function warn(limit: Limit, counter: Counter, warnings: Warning[]): void {
   }
 }
 
-/** From when on nothing in a row of counts says anything; those that do so already are dropped from it. */
-export function tidyCounts(counts: Counts, now: Date): Date {
+/** From when on nothing in a row of counts says anything, in milliseconds; those that do so already are dropped from it. */
+export function tidyCounts(counts: Counts, now: Date): number {
   let idleAt = 0
-  for (const [id, counter] of Object.entries(counts)) {
+  for (const id in counts) {
+    const counter = counts[id]!
     const idle = counter.counts.length === 0 ? 0 : idleFrom(counter)
     if (idle <= now.getTime()) delete counts[id]
-    else idleAt = Math.max(idleAt, idle)
+    else if (idle > idleAt) idleAt = idle
   }
-  return new Date(idleAt)
+  return idleAt
 }

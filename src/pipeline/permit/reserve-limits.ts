@@ -3,7 +3,6 @@ import type { Limit } from '../../domain/limit.ts'
 import {
   type Ask,
   allot,
-  type Counts,
   giveBack,
   limitFinder,
   ofSystem,
@@ -13,6 +12,7 @@ import {
   tidyCounts,
   type Warning,
 } from '../../domain/limits/allot.ts'
+import { type Counts, decodeCounts, encodeCounts } from '../../domain/limits/counts-text.ts'
 import { inTransaction, run, statement } from '../../platform/db.ts'
 import { plainArray, textArray } from '../../platform/sql-array.ts'
 
@@ -102,8 +102,8 @@ function subjectsOf(limits: readonly Limit[], asks: readonly Ask[]) {
 async function lockCounts(trx: pg.PoolClient, tenantId: string, subjects: ReadonlySet<Subject>) {
   const ofTenant = [...subjects].filter((subject) => subject !== ofSystem)
   const values = [tenantId, textArray(ofTenant, (subject) => subject), subjects.has(ofSystem)]
-  const rows = await run<{ subject: string | null; counts: Counts }>(trx, lockSql, values)
-  const known = new Map(rows.map(({ subject, counts }) => [subject, counts]))
+  const rows = await run<{ subject: string | null; counts: string }>(trx, lockSql, values)
+  const known = new Map(rows.map(({ subject, counts }) => [subject, decodeCounts(counts)]))
   const counts = new Map([...subjects].map((subject) => [subject, known.get(subject) ?? {}]))
   return { counts, known: new Set(known.keys()) }
 }
@@ -115,9 +115,10 @@ async function writeCounts(
   known: ReadonlySet<Subject>,
   now: Date,
 ): Promise<void> {
+  const isoTimes = isoTimeCache()
   const rows = [...changed].map(([subject, counts]) => {
-    const idleAt = tidyCounts(counts, now).toISOString()
-    return { tenantId: subject === ofSystem ? systemTenant : tenantId, subject, counts: JSON.stringify(counts), idleAt }
+    const idleAt = isoTimes(tidyCounts(counts, now))
+    return { tenantId: subject === ofSystem ? systemTenant : tenantId, subject, counts: encodeCounts(counts), idleAt }
   })
   const old = rows.filter(({ subject }) => subject !== ofSystem && known.has(subject))
   const made = rows.filter(({ subject }) => !known.has(subject))
@@ -125,11 +126,11 @@ async function writeCounts(
   const values = [
     tenantId,
     textArray(old, ({ subject }) => subject),
-    textArray(old, ({ counts }) => counts),
+    plainArray(old, ({ counts }) => counts),
     plainArray(old, ({ idleAt }) => idleAt),
     plainArray(made, (row) => row.tenantId),
     textArray(made, ({ subject }) => subject ?? ''),
-    textArray(made, ({ counts }) => counts),
+    plainArray(made, ({ counts }) => counts),
     plainArray(made, ({ idleAt }) => idleAt),
     ofSystemNow?.counts,
     ofSystemNow?.idleAt,
@@ -138,6 +139,16 @@ async function writeCounts(
   ]
   const [written] = await run<{ made: number }>(trx, writeSql, values)
   if (written!.made < made.length) throw new Overtaken()
+}
+
+/** The rows of a chunk have few different ones. */
+function isoTimeCache(): (atMs: number) => string {
+  const known = new Map<number, string>()
+  return (atMs) => {
+    const time = known.get(atMs) ?? new Date(atMs).toISOString()
+    known.set(atMs, time)
+    return time
+  }
 }
 
 function quotaEvent({ limit, percent, used }: Warning) {
