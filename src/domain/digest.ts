@@ -44,6 +44,8 @@ export interface DigestItem {
   subject?: string
   /** ISO 8601. */
   at: string
+  /** Of an alert in a group. */
+  status?: 'firing' | 'resolved'
 }
 
 /** What a digest holds at most, unless its policy says less: what one message can carry. Then the next one is begun. */

@@ -42,6 +42,8 @@ export interface IntentPayload {
   digest?: { id: string }
   /** Of a business event. */
   event?: { domain: string; source?: string; occurredAt?: string }
+  /** Of a digest that was closed, or a group of alerts that is told of: it is not folded again. */
+  digest?: { id: string; rule?: { id: string; version: number } }
   /** Of a status webhook: the event that it tells of, which `data` describes. */
   statusEvent?: { id: string; at: string }
 }

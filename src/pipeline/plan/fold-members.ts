@@ -1,5 +1,5 @@
-import type { Channel } from '../../domain/channel.ts'
 import { type DigestItem, digestSize, digestTimes, type Fold } from '../../domain/digest.ts'
+import type { SaidOfMember } from '../../domain/digest-message.ts'
 import type { EventData } from '../../domain/event-types.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
 import type { Recurrence } from '../../domain/schedule.ts'
@@ -7,24 +7,6 @@ import { type Queryable, run, statement } from '../../platform/db.ts'
 import type { IdSource } from '../../platform/id-source.ts'
 
 const foldSql = statement('plan/fold_members')
-
-/** What a notification that is folded would have been, so that its digest can be sent as it would have been. */
-export interface SaidOfMember {
-  type: string
-  /** 0 LOW … 2 HIGH. */
-  priority: number
-  category?: string
-  channels?: readonly Channel[]
-  fallbackChannels?: readonly Channel[]
-  template?: string
-  subject?: string
-  body?: string
-  bodyHtml?: string
-  correlationId?: string
-  rule?: { id: string; version: number }
-  /** ISO 8601. */
-  expiresAt?: string
-}
 
 export interface Folding {
   notificationId: string
@@ -102,14 +84,14 @@ function groupRow({ recipientId, recipient, timezone, fold }: Folding, next: Nex
   }
 }
 
-function memberRow({ notificationId, eventRef, fold, item, said }: Folding, place: number): object {
+function memberRow({ notificationId, eventRef, fold, item, said, story }: Folding, place: number): object {
   const alert = fold.group?.alert
   return {
     place,
     event_ref: alert === undefined ? eventRef : `alert:${alert}`,
     notification_id: notificationId,
     item,
-    said,
+    said: { ...said, story },
     resolved: fold.group?.resolved ?? false,
   }
 }
