@@ -1,0 +1,25 @@
+/** What an expression may be and may cost; each limit is far above what rules of people need. */
+export const expressionLimits = {
+  /** Of the text, in characters. */
+  length: 4096,
+  /** Of brackets in the text, and of the tree. */
+  depth: 100,
+  /** Nodes of the tree, macros expanded. */
+  nodes: 2000,
+  /**
+   * Of one evaluation, in units of about one evaluated node: an iteration costs the nodes of its body, so that some 10,000
+   * iterations of a simple one fit; strings, lists and comparisons cost by their size.
+   */
+  cost: 100_000,
+  /** Of any text that an expression makes, in characters. */
+  textLength: 65_536,
+  /** Of any list that an expression makes. */
+  listLength: 10_000,
+  /** Of a regular expression, in characters and in instructions once compiled. */
+  patternLength: 512,
+  patternProgram: 2000,
+  /** Of the repeats in it, multiplied: `(a{10}){20}` is 200. */
+  patternRepeats: 300,
+  /** Of compiling one that is not written in the expression but computed. */
+  patternCost: 10_000,
+} as const

@@ -1,0 +1,31 @@
+/**
+ * What one evaluation may still cost, in units of about one evaluated node. Evaluation is synchronous, so one meter serves
+ * the process: it is set at the start of each evaluation, and everything that can grow with the data draws on it.
+ */
+const meter = { left: 0, exhausted: false }
+
+/** Thrown inside an evaluation; the evaluator tells it from other errors by `isExhausted`, as CEL's `||` may swallow it. */
+class BudgetError extends Error {}
+
+export function startMeter(budget: number): void {
+  meter.left = budget
+  meter.exhausted = false
+}
+
+/** True once an evaluation has asked for more than it had; what it then gave is not to be believed. */
+export function isExhausted(): boolean {
+  return meter.exhausted
+}
+
+/** Throws once the budget is used up, and from then on each time. */
+export function spend(units: number): void {
+  meter.left -= units
+  if (meter.left < 0) refuse()
+}
+
+/** For what is too large, whatever the budget. */
+export function refuse(): never {
+  meter.exhausted = true
+  meter.left = -1
+  throw new BudgetError('the expression costs too much')
+}

@@ -1,0 +1,62 @@
+import { CelScalar, celMethod } from '@bufbuild/cel'
+import { RE2JS } from '@bufbuild/re2'
+import { ExpressionError } from './expression-fault.ts'
+import { expressionLimits } from './expression-limits.ts'
+import { spend } from './meter.ts'
+
+interface Pattern {
+  compiled: RE2JS
+  instructions: number
+}
+
+/** Compiled once for all that use them; RE2 takes time in proportion to the text, whatever the pattern. */
+const compiledPatterns = new Map<string, Pattern>()
+const keptPatterns = 500
+
+/** What is wrong with a regular expression; undefined: nothing. For literals, when an expression is saved. */
+export function patternFault(pattern: string): string | undefined {
+  try {
+    compilePattern(pattern)
+    return undefined
+  } catch (error) {
+    if (error instanceof ExpressionError) return error.message
+    return error instanceof Error ? error.message : 'it is not a regular expression'
+  }
+}
+
+function compilePattern(text: string): Pattern {
+  const known = compiledPatterns.get(text)
+  if (known) return known
+  if (text.length > expressionLimits.patternLength || repeatsTooOften(text)) throw new ExpressionError('pattern')
+  const compiled = RE2JS.compile(text)
+  const instructions = compiled.re2().prog.numInst()
+  if (instructions > expressionLimits.patternProgram) throw new ExpressionError('pattern')
+  if (compiledPatterns.size >= keptPatterns) compiledPatterns.clear()
+  const pattern = { compiled, instructions }
+  compiledPatterns.set(text, pattern)
+  return pattern
+}
+
+function repeatsTooOften(text: string): boolean {
+  let product = 1
+  for (const [, least, most] of text.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) {
+    product *= Math.max(1, Number(most || least))
+    if (product > expressionLimits.patternRepeats) return true
+  }
+  return false
+}
+
+function matches(this: string, text: string): boolean {
+  const isNew = !compiledPatterns.has(text)
+  if (isNew) spend(expressionLimits.patternCost)
+  let pattern: Pattern
+  try {
+    pattern = compilePattern(text)
+  } catch {
+    throw new ExpressionError('pattern')
+  }
+  spend(Math.ceil((this.length * pattern.instructions) / 512))
+  return pattern.compiled.test(this)
+}
+
+export const patternFunctions = [celMethod('matches', CelScalar.STRING, [CelScalar.STRING], CelScalar.BOOL, matches)]
