@@ -138,9 +138,9 @@ async function write(
   for (const queue of new Set(waiting.map(({ queue }) => queue))) on.wake(queue)
 }
 
-/** A page of an event that is not its first has no end to tell of. */
+/** An event that has notifications has no end to tell of, though its last page may be empty. */
 async function markEnds(trx: Queryable, chunk: Chunk, ends: Ends, ids: IdSource, now: Date): Promise<void> {
-  if (chunk.after) return
+  if (chunk.after && chunk.after.ordinal > 0) return
   for (const [end, intents] of Object.entries(ends) as [keyof Ends, Intent[]][]) {
     const reason = end === 'no_recipients' ? end : undefined
     const ended = intents.map(({ id, type, correlationId, traceparent }) => ({
@@ -151,7 +151,10 @@ async function markEnds(trx: Queryable, chunk: Chunk, ends: Ends, ids: IdSource,
   }
 }
 
-/** What was begun goes on at its place; what was not begun at all goes on together. */
+/**
+ * What was begun goes on at its place; what was not begun at all goes on together, with a place even so: a job without one is
+ * taken for the first of its intents.
+ */
 function continuationJobs(
   tenantId: string,
   intents: readonly Intent[],
@@ -160,23 +163,13 @@ function continuationJobs(
 ): NewJob[] {
   const priorities = new Map(intents.map(({ id, priority }) => [id, priority]))
   const goingOn = continuations.filter(({ intentId, pageBegun }) => !pageBegun || planned.hasNew(intentId)) // planned before, its page went on then
-  const job = (ids: string[], priority: number, after?: Chunk['after']): NewJob => {
-    return { queue: intentsQueue(laneOf(priority)), data: { tenant_id: tenantId, ids, priority, after }, priority }
-  }
-  const begun = goingOn.filter(({ after }) => after)
-  const others = Map.groupBy(
-    goingOn.filter(({ after }) => !after),
-    ({ intentId }) => priorities.get(intentId) ?? 0,
-  )
-  return [
-    ...begun.map(({ intentId, after }) => job([intentId], priorities.get(intentId) ?? 0, after)),
-    ...[...others].map(([priority, of]) =>
-      job(
-        of.map(({ intentId }) => intentId),
-        priority,
-      ),
-    ),
-  ]
+  const groups = Map.groupBy(goingOn, ({ intentId, pageBegun }) => (pageBegun ? intentId : priorities.get(intentId)))
+  return [...groups.values()].map((group): NewJob => {
+    const { intentId, after } = group[0]!
+    const priority = priorities.get(intentId) ?? 0
+    const data = { tenant_id: tenantId, ids: group.map(({ intentId }) => intentId), priority, after }
+    return { queue: intentsQueue(laneOf(priority)), data, priority }
+  })
 }
 
 function handOver(tenantId: string, plan: Plan, planned: Planned, on: ProcessIntentsDeps): void {

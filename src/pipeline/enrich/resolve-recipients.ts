@@ -17,12 +17,12 @@ export interface Addressee {
   empty?: true
 }
 
-/** The intent goes on from there, in a job of its own; without a place it was not begun, and goes on from its beginning. */
+/** The intent goes on from there, in another job. */
 export interface Continuation {
   intentId: string
   /** Whether recipients of it are planned now: then it goes on only if this planning is the first. */
   pageBegun: boolean
-  after?: Place
+  after: Place
 }
 
 type Place = NonNullable<Chunk['after']>
@@ -53,8 +53,7 @@ export async function resolveRecipients(
   const continuations: Continuation[] = []
   for (const [{ id: intentId }, wants] of Map.groupBy(wanted, ({ intent }) => intent)) {
     if (named.length >= limit) {
-      const after = chunk.after && { ...chunk.after, rules: rulesOf(wants) }
-      continuations.push({ intentId, pageBegun: false, after })
+      continuations.push({ intentId, pageBegun: false, after: chunk.after ?? beginning })
       continue
     }
     const left = nameAll(wants, chunk.after ?? beginning, limit, members, named)
