@@ -3,10 +3,10 @@ import type { RecipientRef } from '../../domain/intent.ts'
 import { inlineAddresses, type Recipient, recipientIdOf } from '../../domain/recipient.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
 import type { Chunk } from '../../queue/queues.ts'
+import { loadAudiences } from './load-audience.ts'
 import type { Intent } from './load-intents.ts'
 
 const recipientsSql = statement('enrich/load_recipients')
-const membersSql = statement('enrich/load_members')
 
 /** One recipient of one intent, with the place that makes the notification's id. */
 export interface Addressee {
@@ -49,13 +49,14 @@ export async function resolveRecipients(
 ): Promise<{ addressees: Addressee[]; continuations: Continuation[] }> {
   const named: Named[] = []
   const continuations: Continuation[] = []
+  const from = chunk.after ?? { ref: 0, recipientId: '', ordinal: 0 }
+  const load = membersLoader(on, chunk.tenant_id, setsOf(intents, from), limit)
   for (const intent of intents) {
-    const from = chunk.after ?? { ref: 0, recipientId: '', ordinal: 0 }
     if (named.length >= limit) {
       continuations.push({ intentId: intent.id, pageBegun: false, after: from })
       continue
     }
-    const left = await nameRecipients(on, intent, from, limit - named.length, named)
+    const left = await nameRecipients(load, intent, from, limit - named.length, named)
     if (left) continuations.push({ intentId: intent.id, pageBegun: true, after: left })
   }
   const known = await loadKnown(on, chunk.tenant_id, named)
@@ -68,9 +69,64 @@ export async function resolveRecipients(
   }
 }
 
+/** The members of one role or group, behind one of them. */
+interface MemberSet {
+  type: 'role' | 'group'
+  name: string
+  after: string
+}
+type LoadMembers = (set: MemberSet) => Promise<readonly string[]>
+
+const isSet = (ref: RecipientRef): ref is RecipientRef & { type: MemberSet['type'] } =>
+  ref.type === 'role' || ref.type === 'group'
+const keyOf = ({ type, name, after }: MemberSet) => `${type} ${name.length} ${name} ${after}`
+const setOf = (ref: RecipientRef & { type: MemberSet['type'] }, after: string): MemberSet => ({
+  type: ref.type,
+  name: ref.id ?? '',
+  after,
+})
+
+/** Those that the intents will ask for, in that order. */
+function setsOf(intents: readonly Intent[], from: NonNullable<Chunk['after']>): MemberSet[] {
+  const sets = new Map<string, MemberSet>()
+  for (const { payload } of intents) {
+    for (const [index, ref] of (payload.recipients ?? []).entries()) {
+      if (index < from.ref || !isSet(ref)) continue
+      const set = setOf(ref, index === from.ref ? from.recipientId : '')
+      sets.set(keyOf(set), set)
+    }
+  }
+  return [...sets.values()]
+}
+
+const setsAtOnce = 50
+
+/**
+ * Pages of members, by one statement for many sets. Who asks for them stops when it has recipients enough, and each set gives
+ * one at least; so that many pages are the most that is held without being used.
+ */
+function membersLoader(on: Queryable, tenantId: string, sets: readonly MemberSet[], limit: number): LoadMembers {
+  const places = new Map(sets.map((set, place) => [keyOf(set), place]))
+  const loaded = new Map<string, string[]>()
+  return async (set) => {
+    const key = keyOf(set)
+    if (!loaded.has(key)) {
+      const place = places.get(key) ?? 0
+      const next = sets.slice(place, place + setsAtOnce)
+      const pages = await loadAudiences(
+        on,
+        tenantId,
+        next.map(({ type, name, after }) => ({ [type === 'role' ? 'roles' : 'groups']: [name], after, limit })),
+      )
+      for (const [index, one] of next.entries()) loaded.set(keyOf(one), pages[index]!)
+    }
+    return loaded.get(key)!
+  }
+}
+
 /** Names the recipients of one intent from a place on; gives the place where a full page of a role's members ended. */
 async function nameRecipients(
-  on: Queryable,
+  load: LoadMembers,
   intent: Intent,
   from: NonNullable<Chunk['after']>,
   limit: number,
@@ -80,26 +136,19 @@ async function nameRecipients(
   let free = Math.max(refs.length, from.ordinal)
   for (let index = from.ref; index < refs.length; index++) {
     const ref = refs[index]!
-    if (ref.type !== 'role' && ref.type !== 'group') {
+    if (!isSet(ref)) {
       named.push({ intent, ordinal: index + 1, ref })
       continue
     }
     const resumed = index === from.ref && from.recipientId !== ''
-    const after = resumed ? from.recipientId : ''
-    const members = await run<{ external_id: string }>(on, membersSql, [
-      intent.tenantId,
-      ref.type,
-      ref.id,
-      after,
-      limit,
-    ])
+    const members = (await load(setOf(ref, resumed ? from.recipientId : ''))).slice(0, limit)
     if (members.length === 0 && !resumed) named.push({ intent, ordinal: index + 1, ref, empty: true })
     members.forEach((member, place) => {
       const ordinal = place === 0 && !resumed ? index + 1 : ++free
-      named.push({ intent, ordinal, ref: { type: 'user', id: member.external_id } })
+      named.push({ intent, ordinal, ref: { type: 'user', id: member } })
     })
     // What comes behind this role waits for its last page.
-    if (members.length === limit) return { ref: index, recipientId: members.at(-1)!.external_id, ordinal: free }
+    if (members.length === limit) return { ref: index, recipientId: members.at(-1)!, ordinal: free }
   }
   return undefined
 }
