@@ -29,6 +29,36 @@ export async function findPreferences(
   return (await run<PreferencesRow>(on, findSql, [tenantId, recipientId]))[0]
 }
 
+const viewSql: Statement = {
+  name: 'preferences_view',
+  text: `select coalesce(p.version, 0) as version, coalesce(p.document, '{}') as own, p.updated_by, r.timezone, r.locale,
+    coalesce(p.updated_at, r.updated_at, d.updated_at, t.created_at) as updated_at,
+    carillon.merge_patch(coalesce(case when p.document ? 'quietHours' then d.document - 'quietHours' else d.document end, '{}'),
+      coalesce(p.document, '{}')) as holds
+  from carillon.tenants t
+  left join carillon.preferences p on p.tenant_id = t.id and p.recipient_id = $2::text
+  left join carillon.preferences d on d.tenant_id = t.id and d.recipient_id = '' and $2::text <> ''
+  left join carillon.recipients r on r.tenant_id = t.id and r.external_id = $2::text
+  where t.id = $1::uuid`,
+}
+
+/** What a recipient has said, and what holds for them by the tenant's defaults. */
+export interface PreferencesView extends Record<string, unknown> {
+  /** 0: nothing was said. */
+  version: number
+  own: PreferenceDocument
+  holds: PreferenceDocument
+  updated_at: Date
+  updated_by: string | null
+  /** The recipient's own. */
+  timezone: string | null
+  locale: string | null
+}
+
+export async function viewPreferences(on: Queryable, tenantId: string, recipientId: string): Promise<PreferencesView> {
+  return (await run<PreferencesView>(on, viewSql, [tenantId, recipientId]))[0]!
+}
+
 /** The tenant's defaults, as the gates see them; a part of the settings that are kept in memory. */
 export async function loadDefaults(on: Queryable, tenantId: string): Promise<SaidPreferences | undefined> {
   const row = await findPreferences(on, tenantId, defaultsOf)

@@ -1,3 +1,4 @@
+import { type Channel, channels } from '../../domain/channel.ts'
 import { isId } from '../../domain/ids.ts'
 import type { FeedCursor } from '../../domain/status-event.ts'
 import { fault } from './errors.ts'
@@ -44,4 +45,13 @@ export function decodePlaceCursor(cursor: string, path: readonly string[]): { pl
     (parts) => parts.length === 2 && timestamp.test(parts[0]!) && isId(parts[1]!),
   )
   return { place: place!, deliveryId: deliveryId! }
+}
+
+export const encodeAddressCursor = (channel: Channel, address: string): string =>
+  encode('a', channel, Buffer.from(address).toString('base64url'))
+
+export function decodeAddressCursor(cursor: string, path: readonly string[]): { channel: Channel; address: string } {
+  const isPart = (parts: string[]) => parts.length === 2 && channels.some((known) => known === parts[0])
+  const [channel, address] = decode('a', cursor, path, isPart)
+  return { channel: channel as Channel, address: Buffer.from(address!, 'base64url').toString() }
 }
