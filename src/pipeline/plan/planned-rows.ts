@@ -1,5 +1,5 @@
 import type { Channel } from '../../domain/channel.ts'
-import type { PlannedDelivery, Verdict } from '../../domain/decide.ts'
+import type { Decision, PlannedDelivery } from '../../domain/decision.ts'
 import type { EventData } from '../../domain/event-types.ts'
 import { deliveryId, notificationId } from '../../domain/ids.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
@@ -24,7 +24,7 @@ export interface Decided {
   }
   ordinal: number
   recipient: Recipient
-  verdict: Verdict
+  verdict: Decision
   templateVersion?: string
 }
 
@@ -95,7 +95,7 @@ function enrichedIntent(intent: Decided['intent'], continues: boolean): Enriched
 }
 
 /** A role without members stands for nobody. */
-function count(numbers: Enriched['data'], { outcome, reason }: Verdict): void {
+function count(numbers: Enriched['data'], { outcome, reason }: Decision): void {
   if (reason !== 'no_recipients') numbers.recipients++
   if (outcome) numbers.stopped++
   else numbers.notifications++
