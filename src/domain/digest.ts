@@ -1,4 +1,5 @@
 import type { Recurrence } from './schedule.ts'
+import { nextOccurrence } from './time/recurrence.ts'
 
 /** When a digest is closed: when its window ends, when it is full, or at the moments of a recurrence. */
 export interface DigestPolicy {
@@ -54,17 +55,16 @@ export const defaultWindowMs = 3_600_000
 /** How often a window without `longestMs` may slide by its own length. */
 const mostSlides = 10
 
-/** Moments of a digest that is opened now. `next` gives the next moment of a recurrence: see time/recurrence.ts. */
+/** When a digest that is opened now is closed. */
 export function digestTimes(
   policy: DigestPolicy,
   timezone: string | undefined,
   now: Date,
-  next: (recurrence: Recurrence, after: Date, fallbackZone: string) => Date | undefined,
 ): { closesAt: Date; longestAt?: Date } {
   const after = (ms: number) => new Date(now.getTime() + ms)
   if (policy.recurrence) {
     // A recurrence that has come to its end closes what is left.
-    return { closesAt: next(policy.recurrence, now, timezone ?? 'UTC') ?? now }
+    return { closesAt: nextOccurrence(policy.recurrence, now, timezone) ?? now }
   }
   const windowMs = policy.windowMs ?? defaultWindowMs
   if (!policy.sliding) return { closesAt: after(windowMs) }

@@ -1,9 +1,11 @@
 /** Notifications that are planned and folded, as the pipeline would. */
 import type { Fold } from '../../src/domain/digest.ts'
 import { notificationId } from '../../src/domain/ids.ts'
-import { type Folding, foldMembers, type NextOccurrence } from '../../src/pipeline/plan/fold-members.ts'
+import { type Folding, foldMembers } from '../../src/pipeline/plan/fold-members.ts'
 import { inTransaction, type Queryable } from '../../src/platform/db.ts'
 import type { World } from './world.ts'
+
+export type { Folding } from '../../src/pipeline/plan/fold-members.ts'
 
 export interface Told {
   recipient?: string
@@ -17,13 +19,6 @@ export interface Told {
 
 export const minuteMs = 60_000
 export const windowed: Fold = { key: 'rule:1', policy: { windowMs: 10 * minuteMs } }
-
-/** Every day at nine, whatever the zone. */
-export const nineOClock: NextOccurrence = (_, after) => {
-  const nine = new Date(after)
-  nine.setUTCHours(9, 0, 0, 0)
-  return nine > after ? nine : new Date(nine.getTime() + 86_400_000)
-}
 
 export function folding(world: World, told: Told = {}): Folding {
   const { recipient = 'ann', type = 'order.shipped', event = world.ids.id(), data = { event }, fold = windowed } = told
@@ -67,7 +62,7 @@ export function planFolded(world: World, members: readonly Folding[], pool = wor
   return inTransaction(pool, async (trx) => {
     const planned = await planNotifications(trx, world, members)
     const fresh = members.filter(({ notificationId }) => planned.has(notificationId))
-    await foldMembers(trx, world.tenant, fresh, world.ids, nineOClock, world.clock.now())
+    await foldMembers(trx, world.tenant, fresh, world.ids, world.clock.now())
   })
 }
 

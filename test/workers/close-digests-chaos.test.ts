@@ -94,7 +94,7 @@ for (const crash of ['before', 'after'] as Crash[]) {
     for (let at = 1; at <= statements; at++) {
       const crowded = crowd()
       const crashing = failingPool(world.worker, at, crash)
-      await assert.rejects(runOnce(crowded, crashing.pool), undefined, `statement ${at}`)
+      await assert.rejects(runOnce(crowded, crashing.pool), Error, `statement ${at}`)
       await runOnce(crowded, world.worker)
       await assertAllOnce(crowded)
     }

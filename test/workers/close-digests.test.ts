@@ -25,7 +25,7 @@ const deps = (changes: Partial<CloseDigestsDeps> = {}): CloseDigestsDeps => ({
   keyTtlMs: 86_400_000,
   recheck: async () => new Map(),
   wake: (topic) => woken.push(topic),
-  logger: { error: (_: object, text: string) => faults.push(text) } as CloseDigestsDeps['logger'],
+  logger: { error: (_: object, text: string) => faults.push(text) } as unknown as CloseDigestsDeps['logger'],
   ...changes,
 })
 const close = (changes?: Partial<CloseDigestsDeps>) => closeDueDigests(deps(changes), clock.now())

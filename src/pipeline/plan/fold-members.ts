@@ -2,7 +2,6 @@ import { type DigestItem, digestSize, digestTimes, type Fold } from '../../domai
 import type { SaidOfMember } from '../../domain/digest-message.ts'
 import type { EventData } from '../../domain/event-types.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
-import type { Recurrence } from '../../domain/schedule.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
 import type { IdSource } from '../../platform/id-source.ts'
 
@@ -23,8 +22,6 @@ export interface Folding {
   story: EventData
 }
 
-export type NextOccurrence = (recurrence: Recurrence, after: Date, fallbackZone: string) => Date | undefined
-
 /** A group holds what is open, however much that is. */
 const groupSize = 1_000_000_000
 
@@ -38,7 +35,6 @@ export async function foldMembers(
   tenantId: string,
   members: readonly Folding[],
   ids: Pick<IdSource, 'id' | 'batchId'>,
-  next: NextOccurrence,
   now: Date,
 ): Promise<void> {
   if (members.length === 0) return
@@ -48,7 +44,7 @@ export async function foldMembers(
   await run(trx, foldSql, [
     tenantId,
     now,
-    JSON.stringify(groups.map((group) => groupRow(group.at(-1)!, next, now))),
+    JSON.stringify(groups.map((group) => groupRow(group.at(-1)!, now))),
     JSON.stringify(members.map((member) => memberRow(member, places.get(member)!))),
     Array.from({ length: groups.length + filled }, () => ids.id()),
     ids.batchId(),
@@ -65,12 +61,12 @@ export async function foldMembers(
 const sizeOf = ({ group, policy }: Fold) => (group ? groupSize : digestSize(policy))
 
 /** The newest member says how the digest is; where a policy has just changed, the new one holds. */
-function groupRow({ recipientId, recipient, timezone, fold }: Folding, next: NextOccurrence, now: Date): object {
+function groupRow({ recipientId, recipient, timezone, fold }: Folding, now: Date): object {
   const { key, policy, group } = fold
   const { resolved: _, alert: __, ...times } = group ?? {}
   const { closesAt, longestAt } = group
     ? { closesAt: new Date(now.getTime() + group.waitMs) }
-    : digestTimes(policy, timezone, now, next)
+    : digestTimes(policy, timezone, now)
   return {
     recipient_id: recipientId,
     recipient,

@@ -258,7 +258,7 @@ test('a planning that fails has folded nothing', async () => {
   await assert.rejects(
     inTransaction(world.worker, async (trx) => {
       await planNotifications(trx, world, members)
-      await foldMembers(trx, world.tenant, members, world.ids, () => undefined, clock.now())
+      await foldMembers(trx, world.tenant, members, world.ids, clock.now())
       throw new Error('lost')
     }),
   )
