@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import { type Alert, type Expression, type HeldBack, holds } from './silences.ts'
+import { compileExpression, type Expression } from './expressions/compile-expression.ts'
+import type { Scope } from './expressions/scope.ts'
+import { type Alert, type HeldBack, holds, matcherOptions } from './silences.ts'
 
 /** While an alert of the kind `source` is open, events of the kind `target` with equal keys are held back. All is CEL over the event. */
 export interface Inhibition {
@@ -16,31 +18,33 @@ export interface Inhibition {
   openForMs?: number
 }
 
-export interface CompiledInhibition<Scope> {
+export interface CompiledInhibition {
   inhibition: Inhibition
-  source: Expression<Scope>
-  target: Expression<Scope>
-  equal: readonly Expression<Scope>[]
-  resolved: Expression<Scope>
-  alert?: Expression<Scope>
+  source: Expression
+  target: Expression
+  equal: readonly Expression[]
+  resolved: Expression
+  alert?: Expression
 }
 
 const statusIsResolved = 'event.data.status == "resolved"'
 
 /** Makes inhibitions ready to be asked; one that does not compile any more is left out. */
-export function compileInhibitions<Scope>(
-  inhibitions: readonly Inhibition[],
-  compile: (text: string, kind: 'condition' | 'value') => Expression<Scope> | undefined,
-): CompiledInhibition<Scope>[] {
+export function compileInhibitions(inhibitions: readonly Inhibition[]): CompiledInhibition[] {
   return inhibitions.flatMap((inhibition) => {
-    const source = compile(inhibition.source, 'condition')
-    const target = compile(inhibition.target, 'condition')
-    const resolved = compile(inhibition.resolved ?? statusIsResolved, 'condition')
-    const equal = inhibition.equal.flatMap((text) => compile(text, 'value') ?? [])
-    const alert = inhibition.alert === undefined ? undefined : compile(inhibition.alert, 'value')
+    const source = compiled(inhibition.source, 'condition')
+    const target = compiled(inhibition.target, 'condition')
+    const resolved = compiled(inhibition.resolved ?? statusIsResolved, 'condition')
+    const equal = inhibition.equal.flatMap((text) => compiled(text, 'value') ?? [])
+    const alert = inhibition.alert === undefined ? undefined : compiled(inhibition.alert, 'value')
     const isWhole = equal.length === inhibition.equal.length && (alert || inhibition.alert === undefined)
     return source && target && resolved && isWhole ? [{ inhibition, source, target, resolved, equal, alert }] : []
   })
+}
+
+function compiled(text: string, kind: 'condition' | 'value'): Expression | undefined {
+  const said = compileExpression(text, { ...matcherOptions, kind })
+  return said.ok ? said.expression : undefined
 }
 
 /** What an event says of an alert. Ids of intents stand in the order in which they were accepted. */
@@ -64,9 +68,9 @@ export interface Asked {
 }
 
 /** What these events say of alerts, and of which of them it is to be asked whether they are held back. */
-export function readAlerts<Scope>(
-  inhibitions: readonly CompiledInhibition<Scope>[],
-  alerts: readonly Alert<Scope>[],
+export function readAlerts(
+  inhibitions: readonly CompiledInhibition[],
+  alerts: readonly Alert[],
 ): { said: Said[]; asked: Asked[] } {
   const said: Said[] = []
   const asked: Asked[] = []
@@ -87,7 +91,7 @@ export function readAlerts<Scope>(
 const longestKey = 500
 
 /** The values of some expressions as one text; what an event does not have equals what another does not have. */
-function keyOf<Scope>(expressions: readonly Expression<Scope>[], scope: Scope): string {
+function keyOf(expressions: readonly Expression[], scope: Scope): string {
   const values = expressions.map((expression) => {
     const said = expression.evaluate(scope)
     return said.ok ? (said.value ?? null) : null

@@ -1,4 +1,7 @@
+import { compileExpression, type Expression } from './expressions/compile-expression.ts'
+import type { Scope } from './expressions/scope.ts'
 import type { Recurrence } from './schedule.ts'
+import { nextOccurrence } from './time/recurrence.ts'
 import type { Want } from './want.ts'
 
 /** What holds a notification back before any other gate is asked. */
@@ -18,48 +21,42 @@ export interface Silence {
   comment: string
 }
 
-/** What a text in CEL became; a fault at run time means that the event is not of the kind it speaks of. */
-export interface Expression<Scope> {
-  evaluate(scope: Scope): { ok: true; value: unknown } | { ok: false }
-}
-
 /** An event, or a direct request, as matchers see it. `id` is its intent's. */
-export interface Alert<Scope> {
+export interface Alert {
   id: string
   scope: Scope
 }
+
+/** How matchers of silences and inhibitions are compiled. */
+export const matcherOptions = { kind: 'condition', variables: ['event', 'now'] } as const
 
 export interface SilenceWindow {
   from: Date
   until: Date
 }
 
-export interface CompiledSilence<Scope> {
+export interface CompiledSilence {
   silence: Silence
-  matcher: Expression<Scope>
+  matcher: Expression
   /** The window that holds at this moment. */
   windowAt(now: Date): SilenceWindow | undefined
 }
 
-type NextOccurrence = (recurrence: Recurrence, after: Date, fallbackZone: string) => Date | undefined
-
 /** Makes silences ready to be asked; one whose matcher does not compile any more is left out. Once for each version of them. */
-export function compileSilences<Scope>(
-  silences: readonly Silence[],
-  compile: (text: string) => Expression<Scope> | undefined,
-  nextOccurrence: NextOccurrence,
-): CompiledSilence<Scope>[] {
+export function compileSilences(silences: readonly Silence[]): CompiledSilence[] {
   return silences.flatMap((silence) => {
-    const matcher = compile(silence.matcher)
-    return matcher ? [{ silence, matcher, windowAt: windowsOf(silence, nextOccurrence) }] : []
+    const compiled = compileExpression(silence.matcher, matcherOptions)
+    return compiled.ok ? [{ silence, matcher: compiled.expression, windowAt: windowsOf(silence) }] : []
   })
 }
 
 /** A silence's window at a moment. Occurrences are slow to find, so the last answer is kept for as long as it holds. */
-export function windowsOf(
-  { startsAt, endsAt, recurrence, durationMs }: Pick<Silence, 'startsAt' | 'endsAt' | 'recurrence' | 'durationMs'>,
-  nextOccurrence: NextOccurrence,
-): (now: Date) => SilenceWindow | undefined {
+export function windowsOf({
+  startsAt,
+  endsAt,
+  recurrence,
+  durationMs,
+}: Pick<Silence, 'startsAt' | 'endsAt' | 'recurrence' | 'durationMs'>): (now: Date) => SilenceWindow | undefined {
   const isWithin = (now: Date) => startsAt <= now && (endsAt === undefined || now < endsAt)
   if (!recurrence || durationMs === undefined) {
     return (now) => (isWithin(now) && endsAt ? { from: startsAt, until: endsAt } : undefined)
@@ -80,9 +77,9 @@ export function windowsOf(
 }
 
 /** Which of these events a silence holds back at this moment, by their ids; of several, the one that holds the longest. */
-export function silenced<Scope>(
-  silences: readonly CompiledSilence<Scope>[],
-  alerts: readonly Alert<Scope>[],
+export function silenced(
+  silences: readonly CompiledSilence[],
+  alerts: readonly Alert[],
   now: Date,
 ): Map<string, HeldBack> {
   const held = new Map<string, HeldBack>()
@@ -103,7 +100,7 @@ export function silenced<Scope>(
 }
 
 /** Whether a condition holds; what faults, or is no boolean, does not. */
-export function holds<Scope>(condition: Expression<Scope>, scope: Scope): boolean {
+export function holds(condition: Expression, scope: Scope): boolean {
   const said = condition.evaluate(scope)
   return said.ok && said.value === true
 }

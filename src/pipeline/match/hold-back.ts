@@ -13,25 +13,25 @@ import { type Queryable, run, statement } from '../../platform/db.ts'
 const noteSql = statement('match/note_alerts')
 
 /** An event or a direct request, as matchers see it; `eventId` as the caller named it. */
-export interface AlertEvent<Scope> extends Alert<Scope> {
+export interface AlertEvent extends Alert {
   eventId?: string
 }
 
 /** What a tenant holds back. */
-export interface HoldBackSettings<Scope> {
-  silences: readonly CompiledSilence<Scope>[]
-  inhibitions: readonly CompiledInhibition<Scope>[]
+export interface HoldBackSettings {
+  silences: readonly CompiledSilence[]
+  inhibitions: readonly CompiledInhibition[]
 }
 
 /**
  * Which of a chunk's events are held back, and by what, by their intents' ids. What they say of alerts is noted. One statement,
  * and none where no inhibition is concerned. Call it with every event of the chunk, whether or not a rule wants it.
  */
-export async function holdBack<Scope>(
+export async function holdBack(
   on: Queryable,
   tenantId: string,
-  events: readonly AlertEvent<Scope>[],
-  settings: HoldBackSettings<Scope>,
+  events: readonly AlertEvent[],
+  settings: HoldBackSettings,
   now: Date,
 ): Promise<Map<string, HeldBack>> {
   const byAlerts = await noteAlerts(on, tenantId, events, settings.inhibitions, now)
@@ -39,11 +39,11 @@ export async function holdBack<Scope>(
 }
 
 /** The same for what has waited: nothing is noted, and it is asked how things stand by now. */
-export async function stillHeldBack<Scope>(
+export async function stillHeldBack(
   on: Queryable,
   tenantId: string,
-  events: readonly AlertEvent<Scope>[],
-  settings: HoldBackSettings<Scope>,
+  events: readonly AlertEvent[],
+  settings: HoldBackSettings,
   now: Date,
 ): Promise<Map<string, HeldBack>> {
   const { asked } = readAlerts(settings.inhibitions, events)
@@ -52,11 +52,11 @@ export async function stillHeldBack<Scope>(
 }
 
 /** Notes what events say of alerts, and gives those that an open alert holds back. */
-export async function noteAlerts<Scope>(
+export async function noteAlerts(
   on: Queryable,
   tenantId: string,
-  events: readonly AlertEvent<Scope>[],
-  inhibitions: readonly CompiledInhibition<Scope>[],
+  events: readonly AlertEvent[],
+  inhibitions: readonly CompiledInhibition[],
   now: Date,
 ): Promise<Map<string, HeldBack>> {
   if (inhibitions.length === 0 || events.length === 0) return new Map()
