@@ -38,8 +38,6 @@ export interface IntentPayload {
   metadata: Record<string, unknown>
   /** When each recipient gets it, by a clock of their own. */
   schedule?: Schedule
-  /** Of a digest that was closed. */
-  digest?: { id: string }
   /** Of a business event. */
   event?: { domain: string; source?: string; occurredAt?: string }
   /** Of a digest that was closed, or a group of alerts that is told of: it is not folded again. */

@@ -3,9 +3,7 @@ import { type CompiledInhibition, compileInhibitions } from '../domain/inhibitio
 import type { Limit } from '../domain/limit.ts'
 import type { SaidPreferences } from '../domain/preferences.ts'
 import { type CompiledRules, compileRules } from '../domain/rule-index.ts'
-import { compileExpression, type Scope } from '../domain/rule-language.ts'
 import { type CompiledSilence, compileSilences } from '../domain/silences.ts'
-import { nextOccurrence } from '../domain/time/recurrence.ts'
 import type { Clock } from '../platform/clock.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 import { loadCategories } from './categories.ts'
@@ -24,8 +22,8 @@ export interface TenantSettings {
   rules: CompiledRules
   limits: readonly Limit[]
   alerts: {
-    silences: readonly CompiledSilence<Scope>[]
-    inhibitions: readonly CompiledInhibition<Scope>[]
+    silences: readonly CompiledSilence[]
+    inhibitions: readonly CompiledInhibition[]
   }
 }
 
@@ -42,12 +40,6 @@ const versionSql: Statement = {
   name: 'tenant_settings_version',
   text: `select coalesce(sum(v.version), 0)::text as version from carillon.settings_versions v
   where v.tenant_id in ($1::uuid, '00000000-0000-0000-0000-000000000000')`,
-}
-
-/** undefined: a release of ours no longer reads it. */
-function compile(text: string, kind: 'condition' | 'value') {
-  const compiled = compileExpression(text, { kind, variables: ['event', 'now'] })
-  return compiled.ok ? compiled.expression : undefined
 }
 
 interface Entry {
@@ -81,8 +73,8 @@ export function createSettingsCatalogue(on: Queryable, clock: Clock): SettingsCa
       rules: compileRules(rules, known?.rules),
       limits,
       alerts: {
-        silences: compileSilences(silences, (text) => compile(text, 'condition'), nextOccurrence),
-        inhibitions: compileInhibitions(inhibitions, compile),
+        silences: compileSilences(silences),
+        inhibitions: compileInhibitions(inhibitions),
       },
     }
   }

@@ -2,7 +2,6 @@ import type pg from 'pg'
 import type { GateSettings } from '../domain/decide.ts'
 import { notificationId, notificationIdOf } from '../domain/ids.ts'
 import { laneOf } from '../domain/priority.ts'
-import { nextOccurrence } from '../domain/time/recurrence.ts'
 import { type Intent, loadIntents } from '../pipeline/enrich/load-intents.ts'
 import { type Addressee, type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
 import { type IntentEnd, markIntents } from '../pipeline/match/match-intents.ts'
@@ -128,7 +127,7 @@ async function write(
         await markEnds(trx, chunk, ends, on.ids, now)
         const planned = await writePlan(trx, chunk.tenant_id, plan, on.ids, now)
         const folded = foldings.filter(({ notificationId }) => planned.isNew(notificationId))
-        await foldMembers(trx, chunk.tenant_id, folded, on.ids, nextOccurrence, now)
+        await foldMembers(trx, chunk.tenant_id, folded, on.ids, now)
         const goingOn = continuationJobs(chunk.tenant_id, intents, continuations, planned)
         await enqueue(trx, goingOn)
         return { planned, goingOn }

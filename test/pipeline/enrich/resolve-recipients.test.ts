@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RecipientRef } from '../../../src/domain/intent.ts'
+import { noRules } from '../../../src/domain/rule-index.ts'
 import type { Intent } from '../../../src/pipeline/enrich/load-intents.ts'
-import { resolveRecipients } from '../../../src/pipeline/enrich/resolve-recipients.ts'
+import { resolveRecipients as resolveWants } from '../../../src/pipeline/enrich/resolve-recipients.ts'
+import { matchIntents } from '../../../src/pipeline/match/match-intents.ts'
 import type { Queryable } from '../../../src/platform/db.ts'
+import type { Chunk } from '../../../src/queue/queues.ts'
 import { createWorld } from '../../support/world.ts'
 
 const world = await createWorld()
@@ -25,6 +28,10 @@ const intentTo = (...recipients: RecipientRef[]): Intent => {
     acceptedAt: world.clock.now(),
     payload,
   }
+}
+function resolveRecipients(on: Queryable, intents: readonly Intent[], chunk: Chunk, limit: number) {
+  const now = world.clock.now()
+  return resolveWants(on, matchIntents(intents, noRules, now).wanted, chunk, limit, now)
 }
 const role = (id: string): RecipientRef => ({ type: 'role', id })
 
