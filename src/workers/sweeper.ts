@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 
-/** Work that falls due by the clock. `run` gives how much it found; `most` is what it takes at once, and then there may be more. */
+/** Work that falls due by the clock. `run` gives how much it found; with `most`, what it takes at once, there may be more then. */
 export interface Duty {
   name: string
-  most: number
+  most?: number
   run(): Promise<number>
 }
 
@@ -32,7 +32,7 @@ export function startSweeper(options: {
       for (const duty of duties) {
         if (stopped) return
         try {
-          if ((await duty.run()) >= duty.most) again = true
+          if ((await duty.run()) >= (duty.most ?? Number.POSITIVE_INFINITY)) again = true
         } catch (error) {
           logger.error({ err: error, duty: duty.name }, 'what has fallen due could not be done, and is tried again')
         }

@@ -211,7 +211,10 @@ export function startWorkers(on: WorkersDeps): Workers {
     onJobs: (queue, outcome, count) => metrics.jobs.inc({ queue, outcome }, count),
   })
   const silence = on.onRing((queue) => dispatcher.wake(queue))
-  const due = startDueDuties({ ...on, pool: on.bossPool, catalogue, settings, gates, chunkSize: size, wake: on.ring })
+  const due = startDueDuties({
+    ...{ ...on, pool: on.bossPool, catalogue, settings, gates, chunkSize: size, wake: on.ring },
+    keyTtlMs: config.IDEMPOTENCY_KEY_TTL,
+  })
 
   return {
     reserve: (lane, tenantId, count) => dispatcher.reserve(intentsQueue(lane), tenantId, count),

@@ -101,9 +101,9 @@ async function loadMembers(
 }
 
 /** The rules that are still to be worked, as they were when the intent was matched. */
-function rulesOf(wants: readonly Wanted<Intent>[]): Place['rules'] {
+function rulesOf(wants: readonly Wanted<Intent>[]): Pick<Place, 'rules'> {
   const rules = wants.flatMap(({ rule }) => (rule ? [{ id: rule.id, version: rule.version }] : []))
-  return rules.length > 0 ? rules : undefined
+  return rules.length > 0 ? { rules } : {}
 }
 
 function nameAll(
@@ -117,9 +117,9 @@ function nameAll(
   for (const [index, wanted] of wants.entries()) {
     const rules = rulesOf(wants.slice(index))
     const room = limit - named.length
-    if (room <= 0) return { ...beginning, ordinal: place.ordinal, rules }
+    if (room <= 0) return { ...beginning, ordinal: place.ordinal, ...rules }
     const naming = (wanted.rule ? nameAudience : nameRequested)(wanted, place, room, members, named)
-    if (naming.left) return { ...naming.left, rules }
+    if (naming.left) return { ...naming.left, ...rules }
     place = { ...beginning, ordinal: naming.ordinal }
   }
   return undefined
