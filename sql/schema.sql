@@ -720,7 +720,7 @@ create function carillon.priorities_of(p_lane text) returns smallint[] -- immuta
 create function carillon.read_preferences(p_given jsonb, p_kind text DEFAULT 'preferences'::text, p_path text[] DEFAULT '{}'::text[]) returns jsonb -- stable
 create function carillon.record_consent(recipient text, category text, source text, wording_version text DEFAULT NULL::text, proof jsonb DEFAULT NULL::jsonb, at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant uuid DEFAULT NULL::uuid) returns timestamp with time zone -- volatile security definer
 create function carillon.refuse_argument(p_function text, p_field text, p_fault text) returns void -- stable
-create function carillon.remove_suppression(p_tenant uuid, p_channel carillon.channel, p_address text, p_now timestamp with time zone) returns boolean -- volatile
+create function carillon.remove_suppression(p_tenant uuid, p_channel carillon.channel, p_address text) returns boolean -- volatile
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 create function carillon.session_tenants() returns uuid[] -- stable
 create function carillon.set_preferences(recipient text, preferences jsonb, changed_by text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns integer -- volatile security definer
@@ -841,6 +841,7 @@ grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
 grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
+grant execute on function carillon.channel_names to carillon_api, carillon_worker;
 grant execute on function carillon.check_consent to carillon_api;
 grant execute on function carillon.check_recipient to carillon_api;
 grant execute on function carillon.check_suppressed to carillon_api;
@@ -857,6 +858,7 @@ grant execute on function carillon.id_time to carillon_analyst, carillon_api, ca
 grant execute on function carillon.intent_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intents_queue to carillon_worker;
 grant execute on function carillon.is_asked to carillon_worker;
+grant execute on function carillon.is_time_zone to carillon_api, carillon_worker;
 grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.merge_patch to carillon_api, carillon_worker;
 grant execute on function carillon.new_id to carillon_api, carillon_worker;

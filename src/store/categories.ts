@@ -5,7 +5,9 @@ import type { Frequency } from '../domain/preferences.ts'
 import type { SendWindow } from '../domain/schedule.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
-export interface CategoryRow extends Record<string, unknown> {
+type Row<Fields> = Fields & Record<string, unknown>
+
+export interface CategoryRow {
   name: string
   description: string | null
   required: boolean
@@ -31,7 +33,7 @@ const listSql: Statement = {
 
 /** All categories of a tenant, by name. */
 export async function listCategories(on: Queryable, tenantId: string): Promise<CategoryRow[]> {
-  return run<CategoryRow>(on, listSql, [tenantId])
+  return run<Row<CategoryRow>>(on, listSql, [tenantId])
 }
 
 /** The same as the gates see them; the settings of a tenant are kept in memory. */
@@ -61,7 +63,7 @@ const findSql: Statement = {
 }
 
 export async function findCategory(on: Queryable, tenantId: string, name: string): Promise<CategoryRow | undefined> {
-  return (await run<CategoryRow>(on, findSql, [tenantId, name]))[0]
+  return (await run<Row<CategoryRow>>(on, findSql, [tenantId, name]))[0]
 }
 
 const countSql: Statement = {
@@ -97,7 +99,7 @@ export async function upsertCategory(
   category: CategoryProfile,
   now: Date,
 ): Promise<CategoryRow> {
-  const [row] = await run<CategoryRow>(on, upsertSql, [
+  const [row] = await run<Row<CategoryRow>>(on, upsertSql, [
     tenantId,
     category.name,
     category.description,

@@ -1,6 +1,8 @@
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
-export interface ConsentRow extends Record<string, unknown> {
+type Row<Fields> = Fields & Record<string, unknown>
+
+export interface ConsentRow {
   category: string
   at: Date
   granted: boolean
@@ -54,7 +56,7 @@ export async function listConsents(
   category: string | undefined,
   limit: number,
 ): Promise<ConsentRow[]> {
-  return run<ConsentRow>(on, listSql, [tenantId, recipientId, category, limit])
+  return run<Row<ConsentRow>>(on, listSql, [tenantId, recipientId, category, limit])
 }
 
 const lastSql: Statement = {
@@ -71,5 +73,5 @@ export async function lastConsent(
   recipientId: string,
   category: string,
 ): Promise<ConsentRow | undefined> {
-  return (await run<ConsentRow>(on, lastSql, [tenantId, recipientId, category]))[0]
+  return (await run<Row<ConsentRow>>(on, lastSql, [tenantId, recipientId, category]))[0]
 }

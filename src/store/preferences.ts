@@ -2,12 +2,14 @@ import { parsePreferences } from '../domain/parse-preferences.ts'
 import type { SaidPreferences } from '../domain/preferences.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
+type Row<Fields> = Fields & Record<string, unknown>
+
 /** Whose preferences a tenant's defaults are, among the recipients. */
 export const defaultsOf = ''
 
 export type PreferenceDocument = Record<string, unknown>
 
-export interface PreferencesRow extends Record<string, unknown> {
+export interface PreferencesRow {
   version: number
   document: PreferenceDocument
   updated_at: Date
@@ -26,7 +28,7 @@ export async function findPreferences(
   tenantId: string,
   recipientId: string,
 ): Promise<PreferencesRow | undefined> {
-  return (await run<PreferencesRow>(on, findSql, [tenantId, recipientId]))[0]
+  return (await run<Row<PreferencesRow>>(on, findSql, [tenantId, recipientId]))[0]
 }
 
 const viewSql: Statement = {
@@ -43,7 +45,7 @@ const viewSql: Statement = {
 }
 
 /** What a recipient has said, and what holds for them by the tenant's defaults. */
-export interface PreferencesView extends Record<string, unknown> {
+export interface PreferencesView {
   /** 0: nothing was said. */
   version: number
   own: PreferenceDocument
@@ -56,7 +58,7 @@ export interface PreferencesView extends Record<string, unknown> {
 }
 
 export async function viewPreferences(on: Queryable, tenantId: string, recipientId: string): Promise<PreferencesView> {
-  return (await run<PreferencesView>(on, viewSql, [tenantId, recipientId]))[0]!
+  return (await run<Row<PreferencesView>>(on, viewSql, [tenantId, recipientId]))[0]!
 }
 
 /** The tenant's defaults, as the gates see them; a part of the settings that are kept in memory. */
@@ -93,7 +95,7 @@ const historySql: Statement = {
   order by v.version desc limit $4::int`,
 }
 
-export interface PreferenceVersionRow extends Record<string, unknown> {
+export interface PreferenceVersionRow {
   version: number
   document: PreferenceDocument
   valid_from: Date
@@ -109,7 +111,7 @@ export async function listPreferenceVersions(
   before: number | undefined,
   limit: number,
 ): Promise<PreferenceVersionRow[]> {
-  return run<PreferenceVersionRow>(on, historySql, [tenantId, recipientId, before, limit])
+  return run<Row<PreferenceVersionRow>>(on, historySql, [tenantId, recipientId, before, limit])
 }
 
 const changeSql: Statement = {

@@ -2,9 +2,11 @@ import type { Channel } from '../domain/channel.ts'
 import type { suppressionReasons } from '../domain/person.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
+type Row<Fields> = Fields & Record<string, unknown>
+
 export type SuppressionReason = (typeof suppressionReasons)[number]
 
-export interface SuppressionRow extends Record<string, unknown> {
+export interface SuppressionRow {
   channel: Channel
   /** In the form by which it is compared, see sql/api/08_address_key.sql. */
   address: string
@@ -39,7 +41,7 @@ export async function addSuppressions(
   now: Date,
 ): Promise<SuppressionRow[]> {
   const rows = addresses.map(({ expiresAt, ...rest }) => ({ ...rest, expires_at: expiresAt?.toISOString() }))
-  return run<SuppressionRow>(on, addSql, [tenantId, JSON.stringify(rows), now])
+  return run<Row<SuppressionRow>>(on, addSql, [tenantId, JSON.stringify(rows), now])
 }
 
 const removeSql: Statement = {
@@ -94,7 +96,7 @@ export async function pageSuppressions(
   now: Date,
 ): Promise<SuppressionRow[]> {
   const { channel, reason, address, expired, after, before, forward, limit } = page
-  return run<SuppressionRow>(on, forward ? forwardSql : backwardSql, [
+  return run<Row<SuppressionRow>>(on, forward ? forwardSql : backwardSql, [
     tenantId,
     channel,
     reason,
