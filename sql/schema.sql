@@ -1142,6 +1142,7 @@ grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
 grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
+grant execute on function carillon.channel_names to carillon_api, carillon_worker;
 grant execute on function carillon.check_consent to carillon_api;
 grant execute on function carillon.check_recipient to carillon_api;
 grant execute on function carillon.check_suppressed to carillon_api;
@@ -1159,6 +1160,7 @@ grant execute on function carillon.id_time to carillon_analyst, carillon_api, ca
 grant execute on function carillon.intent_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intents_queue to carillon_worker;
 grant execute on function carillon.is_asked to carillon_worker;
+grant execute on function carillon.is_time_zone to carillon_api, carillon_worker;
 grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.merge_patch to carillon_api, carillon_worker;
 grant execute on function carillon.new_id to carillon_api, carillon_worker;

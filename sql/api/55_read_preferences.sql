@@ -156,4 +156,5 @@ begin
   return result;
 end
 $$;
-grant execute on function carillon.read_preferences(jsonb, text, text[]), carillon.merge_patch(jsonb, jsonb) to carillon_api, carillon_worker;
+grant execute on function carillon.read_preferences(jsonb, text, text[]), carillon.merge_patch(jsonb, jsonb), carillon.channel_names(),
+  carillon.is_time_zone(text) to carillon_api, carillon_worker;

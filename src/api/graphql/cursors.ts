@@ -1,6 +1,7 @@
 import { type Channel, channels } from '../../domain/channel.ts'
 import { isId } from '../../domain/ids.ts'
 import type { FeedCursor } from '../../domain/status-event.ts'
+import { storable } from '../../pipeline/accept/text-rules.ts'
 import { fault } from './errors.ts'
 
 /** Cursors are opaque to callers; each kind says what it is, so that one is not taken for another. */
@@ -54,4 +55,10 @@ export function decodeAddressCursor(cursor: string, path: readonly string[]): { 
   const isPart = (parts: string[]) => parts.length === 2 && channels.some((known) => known === parts[0])
   const [channel, address] = decode('a', cursor, path, isPart)
   return { channel: channel as Channel, address: Buffer.from(address!, 'base64url').toString() }
+}
+
+export const encodeTextCursor = (text: string): string => encode('t', text)
+
+export function decodeTextCursor(cursor: string, path: readonly string[]): string {
+  return decode('t', cursor, path, (parts) => parts.length > 0 && storable(parts.join(''))).join('|')
 }
