@@ -97,7 +97,12 @@ const systemTypes: Record<string, Row> = {
   'carillon.breaker.closed': planned('a provider that was left alone works again', 'channel', 'provider'),
   'carillon.template.quarantined': planned('a template fails so often that it is set aside', 'template', 'reason'),
   'carillon.rule.disabled': told('a rule was switched off, since its expressions fail', 'reason', 'attributes'),
-  'carillon.quota.reached': planned('a tenant has used up what it may send', 'channel', 'reason', 'attributes'),
+  'carillon.quota.reached': told(
+    'a quota of the tenant is used up to 80 or to 100 %',
+    'channel',
+    'reason',
+    'attributes',
+  ),
 }
 
 /** `sent` of notification.email.sent, `digest_closed`, `breaker_opened`. */
