@@ -96,7 +96,7 @@ export async function createInhibition(
 const updateSql: Statement = {
   name: 'inhibitions_update',
   text: `with before as (
-    select b.source, b.equal, b.alert from carillon.inhibitions b where b.tenant_id = $1::uuid and b.id = $2::uuid for update
+    select b.source, b.equal, b.alert from carillon.inhibitions b where b.tenant_id = $1::uuid and b.id = $2::uuid
   ), forgotten as (
     delete from carillon.open_alerts o using before b
     where o.tenant_id = $1::uuid and o.inhibition_id = $2::uuid
@@ -131,7 +131,7 @@ export async function deleteInhibition(on: Queryable, tenantId: string, id: stri
   return (await run(on, deleteSql, [tenantId, id])).length > 0
 }
 
-export interface OpenAlert extends Record<string, unknown> {
+export interface OpenAlert {
   inhibition_id: string
   key: string
   alert: string
@@ -155,7 +155,7 @@ export async function listOpenAlerts(
   now: Date,
   limit: number,
 ): Promise<OpenAlert[]> {
-  return run(on, openSql, [tenantId, inhibitionId, now, limit])
+  return run<OpenAlert & Record<string, unknown>>(on, openSql, [tenantId, inhibitionId, now, limit])
 }
 
 const closeSql: Statement = {
