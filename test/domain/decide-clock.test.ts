@@ -371,6 +371,14 @@ const matrix: Record<string, Case[]> = {
       { want: { channels: ['in_app'], schedule: { delayMs: 60_000 } } },
       'in_app scheduled 2026-11-20T12:01Z',
     ],
+    [
+      'a delay beyond all calendars is ten years',
+      berlin,
+      '2026-11-20T12:00Z',
+      scheduled({ delayMs: 1e300 }),
+      'email scheduled 2036-11-27T12:00Z',
+    ],
+    ['a delay back in time is none', berlin, '2026-11-20T12:00Z', scheduled({ delayMs: -1e300 }), 'email'],
     ['a time that is none is passed over', berlin, '2026-11-20T12:00Z', scheduled({ localTime: 'nine' }), 'email'],
   ],
   together: [

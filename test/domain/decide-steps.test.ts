@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { type GateReason, gateReasons, gates, type Step } from '../../src/domain/decision.ts'
 import { decisionOf, type Given, person } from '../support/verdicts.ts'
@@ -209,3 +210,12 @@ const digests: [string, Given, unknown][] = [
 for (const [name, given, policy] of digests) {
   test(`a digest is closed ${name}`, () => assert.deepEqual(decisionOf(given).fold?.policy, policy))
 }
+
+test('the page on the gates names every gate’s reasons, in the order of the gates', async () => {
+  const page = await readFile(new URL('../../docs/gates.md', import.meta.url), 'utf8')
+  const rows = [...page.matchAll(/^\|[^|]*\| `(\w+)` \|/gm)].map(([, reason]) => reason)
+  assert.deepEqual(
+    rows,
+    gates.flatMap((gate) => gateReasons[gate]),
+  )
+})
