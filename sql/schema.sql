@@ -674,18 +674,23 @@ create function carillon.accept_intent(p_now timestamp with time zone, p_tenant 
 create function carillon.accept_intents(p_now timestamp with time zone, p_key_ttl interval, p_claimed boolean, p_tenants uuid[], p_ids uuid[], p_kinds text[], p_types text[], p_priorities smallint[], p_categories text[], p_keys text[], p_event_ids text[], p_correlation_ids text[], p_traceparents text[], p_sources text[], p_scheduled_at timestamp with time zone[], p_expires_at timestamp with time zone[], p_recipients integer[], p_jobs uuid[], p_payloads jsonb, p_events json) returns TABLE(ord integer, status text, intent_id uuid) -- volatile security definer
 create function carillon.acting_tenant(p_function text, p_named uuid) returns uuid -- stable
 create function carillon.add_consent(p_tenant uuid, p_recipient text, p_category text, p_granted boolean, p_source text, p_wording_version text, p_proof jsonb, p_at timestamp with time zone, p_now timestamp with time zone) returns timestamp with time zone -- volatile
+create function carillon.add_contact_point(recipient text, channel text, address text, device_id text DEFAULT NULL::text, first boolean DEFAULT false, verified boolean DEFAULT false, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.add_suppressions(p_tenant uuid, p_addresses json, p_now timestamp with time zone) returns SETOF carillon.suppressions -- volatile
 create function carillon.address_key(p_channel carillon.channel, p_address text) returns text -- immutable
 create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp with time zone, p_events json) returns void -- volatile
 create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
 create function carillon.bump_settings() returns trigger -- volatile security definer
+create function carillon.change_contact_point(p_tenant uuid, p_recipient text, p_change text, p_channel carillon.channel, p_address text, p_now timestamp with time zone, p_device_id text DEFAULT NULL::text, p_first boolean DEFAULT false, p_verified boolean DEFAULT false, p_reason text DEFAULT NULL::text) returns boolean -- volatile
 create function carillon.change_preferences(p_tenant uuid, p_recipient text, p_patch jsonb, p_by text, p_now timestamp with time zone) returns integer -- volatile
 create function carillon.channel_names() returns text[] -- immutable
+create function carillon.check_channel(p_function text, p_channel text) returns void -- stable
 create function carillon.check_consent(p_function text, p_recipient text, p_category text, p_source text, p_wording_version text, p_proof jsonb) returns void -- stable
 create function carillon.check_recipient(p_function text, p_recipient text) returns void -- stable
 create function carillon.check_suppressed(p_function text, p_channel text, p_address text) returns void -- stable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
 create function carillon.decide_again(p_tenant uuid, p_recipients text[], p_now timestamp with time zone) returns bigint -- volatile
+create function carillon.delete_recipient(recipient text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
+create function carillon.delete_recipients(p_tenant uuid, p_ids text[], p_by text, p_now timestamp with time zone) returns SETOF text -- volatile
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
 create function carillon.end_day(p_table text, p_now timestamp with time zone) returns SETOF text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
@@ -696,6 +701,7 @@ create function carillon.first_id_at(at timestamp with time zone) returns uuid -
 create function carillon.id_time(id uuid) returns timestamp with time zone -- immutable
 create function carillon.intent_id_of(id uuid) returns uuid -- immutable
 create function carillon.intents_queue(p_priority smallint) returns text -- immutable
+create function carillon.invalidate_contact_point(recipient text, channel text, address text, reason text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.is_asked(p_lane text, p_seen pg_snapshot) returns boolean -- stable
 create function carillon.is_time_zone(p_name text) returns boolean -- stable
 create function carillon.is_vacuumed_late(p_table text) returns boolean -- immutable
@@ -717,9 +723,11 @@ create function carillon.oldest_asked() returns timestamp with time zone -- stab
 create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
 create function carillon.payload_hash(kind text, type text, priority smallint, category text, event_id text, scheduled_at timestamp with time zone, expires_at timestamp with time zone, payload jsonb) returns bytea -- stable
 create function carillon.priorities_of(p_lane text) returns smallint[] -- immutable
+create function carillon.read_contact_points(p_function text, p_points jsonb) returns jsonb -- stable
 create function carillon.read_preferences(p_given jsonb, p_kind text DEFAULT 'preferences'::text, p_path text[] DEFAULT '{}'::text[]) returns jsonb -- stable
 create function carillon.record_consent(recipient text, category text, source text, wording_version text DEFAULT NULL::text, proof jsonb DEFAULT NULL::jsonb, at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant uuid DEFAULT NULL::uuid) returns timestamp with time zone -- volatile security definer
 create function carillon.refuse_argument(p_function text, p_field text, p_fault text) returns void -- stable
+create function carillon.remove_contact_point(recipient text, channel text, address text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.remove_suppression(p_tenant uuid, p_channel carillon.channel, p_address text) returns boolean -- volatile
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 create function carillon.session_tenants() returns uuid[] -- stable
@@ -728,8 +736,11 @@ create function carillon.stop_unsent(p_tenant uuid, p_recipient text, p_reason t
 create function carillon.suppress(channel text, address text, reason text DEFAULT 'manual'::text, source text DEFAULT 'sql'::text, note text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant uuid DEFAULT NULL::uuid) returns void -- volatile security definer
 create function carillon.take_asked(p_lane text, p_seen pg_snapshot, p_now timestamp with time zone, p_max integer, p_chunk integer, p_room integer, p_full uuid[]) returns TABLE(claimed json, others_due boolean, seen text) -- volatile
 create function carillon.unsuppress(channel text, address text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
+create function carillon.upsert_recipient(external_id text, name text DEFAULT NULL::text, locale text DEFAULT NULL::text, timezone text DEFAULT NULL::text, roles text[] DEFAULT NULL::text[], groups text[] DEFAULT NULL::text[], attributes jsonb DEFAULT NULL::jsonb, contact_points jsonb DEFAULT NULL::jsonb, enabled boolean DEFAULT NULL::boolean, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
+create function carillon.verify_contact_point(recipient text, channel text, address text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.watch_settings(p_table text) returns void -- volatile
 create function carillon.withdraw_consent(recipient text, category text, source text DEFAULT 'sql'::text, wording_version text DEFAULT NULL::text, proof jsonb DEFAULT NULL::jsonb, tenant uuid DEFAULT NULL::uuid) returns timestamp with time zone -- volatile security definer
+create function carillon.write_recipients(p_tenant uuid, p_profiles jsonb, p_now timestamp with time zone) returns TABLE(external_id text, is_new boolean) -- volatile
 
 -- grants on tables and views
 grant insert, select, update on carillon.api_keys to carillon_api;
@@ -836,10 +847,12 @@ grant select (created_at, description, enabled, id, name, tags, tenant_id, updat
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
 grant execute on function carillon.acting_tenant to carillon_api;
 grant execute on function carillon.add_consent to carillon_api, carillon_worker;
+grant execute on function carillon.add_contact_point to carillon_api, carillon_caller;
 grant execute on function carillon.add_suppressions to carillon_api, carillon_worker;
 grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
+grant execute on function carillon.change_contact_point to carillon_api, carillon_worker;
 grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
 grant execute on function carillon.channel_names to carillon_api, carillon_worker;
 grant execute on function carillon.check_consent to carillon_api;
@@ -847,6 +860,8 @@ grant execute on function carillon.check_recipient to carillon_api;
 grant execute on function carillon.check_suppressed to carillon_api;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.decide_again to carillon_api, carillon_worker;
+grant execute on function carillon.delete_recipient to carillon_api, carillon_caller;
+grant execute on function carillon.delete_recipients to carillon_api, carillon_worker;
 grant execute on function carillon.drop_partition to carillon_worker;
 grant execute on function carillon.end_day to carillon_worker;
 grant execute on function carillon.enqueue to carillon_worker;
@@ -857,6 +872,7 @@ grant execute on function carillon.first_id_at to carillon_analyst, carillon_api
 grant execute on function carillon.id_time to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intent_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.intents_queue to carillon_worker;
+grant execute on function carillon.invalidate_contact_point to carillon_api, carillon_caller;
 grant execute on function carillon.is_asked to carillon_worker;
 grant execute on function carillon.is_time_zone to carillon_api, carillon_worker;
 grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
@@ -869,9 +885,11 @@ grant execute on function carillon.notification_id_of to carillon_analyst, caril
 grant execute on function carillon.notify to carillon_api, carillon_caller;
 grant execute on function carillon.oldest_asked to carillon_api, carillon_worker;
 grant execute on function carillon.priorities_of to carillon_worker;
+grant execute on function carillon.read_contact_points to carillon_api;
 grant execute on function carillon.read_preferences to carillon_api, carillon_worker;
 grant execute on function carillon.record_consent to carillon_api, carillon_caller;
 grant execute on function carillon.refuse_argument to carillon_api;
+grant execute on function carillon.remove_contact_point to carillon_api, carillon_caller;
 grant execute on function carillon.remove_suppression to carillon_api, carillon_worker;
 grant execute on function carillon.replay_dead_letters to carillon_api, carillon_worker;
 grant execute on function carillon.set_preferences to carillon_api, carillon_caller;
@@ -879,4 +897,7 @@ grant execute on function carillon.stop_unsent to carillon_api, carillon_worker;
 grant execute on function carillon.suppress to carillon_api, carillon_caller;
 grant execute on function carillon.take_asked to carillon_worker;
 grant execute on function carillon.unsuppress to carillon_api, carillon_caller;
+grant execute on function carillon.upsert_recipient to carillon_api, carillon_caller;
+grant execute on function carillon.verify_contact_point to carillon_api, carillon_caller;
 grant execute on function carillon.withdraw_consent to carillon_api, carillon_caller;
+grant execute on function carillon.write_recipients to carillon_api, carillon_worker;
