@@ -319,6 +319,23 @@ describe('what was planned and has not been sent', () => {
     assert.equal((await deliveries('liv'))[1]!.state, 'suppressed')
   })
 
+  test('is stopped and told of once, also by several at once', async () => {
+    const intents = await Promise.all([1, 2, 3].map(() => plan('lou', { category: 'news' })))
+    const clients = await Promise.all([1, 2, 3, 4].map(() => login([world.tenant])))
+    await Promise.all(
+      clients.map((client, index) =>
+        index % 2
+          ? client.query(`select carillon.withdraw_consent('lou', 'news')`)
+          : client.query(`select carillon.set_preferences('lou', '{"categories": {"news": {"enabled": false}}}')`),
+      ),
+    )
+    await Promise.all(clients.map((client) => client.end()))
+    for (const id of intents) {
+      const told = await world.rows(`select 1 from carillon.events_of($1) where type like '%suppressed'`, [id])
+      assert.equal(told.length, 1)
+    }
+  })
+
   test('that is at a provider, or of another recipient or tenant, is left alone', async () => {
     await plan('max')
     await plan('mia')
