@@ -64,23 +64,43 @@ export async function loadRules(on: Queryable, tenantId: string): Promise<Rule[]
   return (await run<Row>(on, loadSql, [tenantId])).map(ruleOf)
 }
 
+export interface RuleVersionRow {
+  id: string
+  name: string
+  version: number
+  definition: RuleDefinition
+  enabled: boolean
+  valid_from: Date
+  valid_to: Date | null
+  changed_by: string
+}
+
 const versionsSql: Statement = {
-  name: 'rules_load_versions',
-  text: `select v.rule_id as id, v.name, v.version, v.definition, v.enabled
+  name: 'rules_find_versions',
+  text: `select v.rule_id as id, v.name, v.version, v.definition, v.enabled, v.valid_from, v.valid_to, v.changed_by
   from unnest($2::uuid[], $3::int[]) as n (id, version)
   join carillon.rule_versions v on v.tenant_id = $1::uuid and v.rule_id = n.id and v.version = n.version
   where v.tenant_id = $1::uuid`,
 }
 
-/** Versions of rules by name, also of rules that are deleted since; in no order. */
+/** Versions of rules by their numbers, also of rules that are deleted since; in no order. */
+export async function findRuleVersions(
+  on: Queryable,
+  tenantId: string,
+  named: readonly { id: string; version: number }[],
+): Promise<RuleVersionRow[]> {
+  if (named.length === 0) return []
+  const values = [tenantId, named.map(({ id }) => id), named.map(({ version }) => version)]
+  return run<RuleVersionRow & Record<string, unknown>>(on, versionsSql, values)
+}
+
+/** The same, as rules. */
 export async function loadRuleVersions(
   on: Queryable,
   tenantId: string,
   named: readonly { id: string; version: number }[],
 ): Promise<Rule[]> {
-  if (named.length === 0) return []
-  const values = [tenantId, named.map(({ id }) => id), named.map(({ version }) => version)]
-  return (await run<Row>(on, versionsSql, values)).map(ruleOf)
+  return (await findRuleVersions(on, tenantId, named)).map(ruleOf)
 }
 
 const atSql: Statement = {
