@@ -1,5 +1,6 @@
 import { parse } from '@bufbuild/cel'
 import { expressionLimits } from './expression-limits.ts'
+import { type ParserText, parserTextOf } from './parser-text.ts'
 import { type Place, placeAt, tooDeepAt } from './source-text.ts'
 import { isTooLarge, type Parsed } from './syntax-tree.ts'
 
@@ -13,14 +14,16 @@ export function readExpression(text: string): { ok: true; parsed: Parsed } | Ref
     return refused(`an expression has at most ${length} characters, and this has ${text.length}`)
   const tooDeep = tooDeepAt(text, depth)
   if (tooDeep) return refused(`it is nested more than ${depth} deep`, tooDeep)
+  const given = parserTextOf(text)
   let parsed: Parsed
   try {
-    parsed = parse(text)
+    parsed = parse(given.text)
   } catch (error) {
     if (error instanceof RangeError) return refused(`it is nested more than ${depth} deep`)
-    return refused(...syntaxFault(text, error))
+    return refused(...syntaxFault(text, given, error))
   }
   if (isTooLarge(parsed.expr)) return refused(`it is too large: at most ${nodes} parts, nested ${depth} deep`)
+  given.restore(parsed)
   return { ok: true, parsed }
 }
 
@@ -29,10 +32,11 @@ function refused(message: string, place: Place = { line: 1, column: 1 }): Refuse
 }
 
 /** The parser's errors carry what it found, and where; its own words list all that might have stood there. */
-function syntaxFault(text: string, error: unknown): [message: string, place?: Place] {
+function syntaxFault(text: string, given: ParserText, error: unknown): [message: string, place?: Place] {
   const { location, found } = error as { location?: { start?: { offset?: number } }; found?: unknown }
-  const offset = location?.start?.offset
-  if (offset === undefined) return [error instanceof Error ? error.message : 'it cannot be read']
+  const start = location?.start?.offset
+  if (start === undefined) return [error instanceof Error ? error.message : 'it cannot be read']
+  const offset = given.offsetIn(start)
   const place = placeAt(text, offset)
   // After an operator that lacks its right side the parser goes back to before it.
   if (!/[\w"'([{]/.test(text.slice(offset))) return ['the expression ends too early', place]
