@@ -2,7 +2,7 @@
 -- $1 tenants, $2 rules, $3 their versions, $4 faults since it last did well, $5 all faults, $6 whether its pattern gave an answer,
 -- $7 whether it matched with all that it says; of its last fault: $8 when, $9 code, $10 part, $11 message, $12 intent.
 -- $13 now, $14 with how many faults in a row a rule is switched off.
--- Called by: pipeline/match/rule-health.ts, every few seconds. Index: rule_faults_pkey, rules_pkey. Locks: the rows named, in order.
+-- Called by: pipeline/match/rule-health.ts, every few seconds. Index: rule_faults_pkey, rules_pkey. Locks: the rows named; see lock_rules.sql.
 -- Guard:     what is said of another version than the present one is dropped, and a rule that is off stays as it is.
 -- Returns the rules that it switched off.
 with given as materialized (

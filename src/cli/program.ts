@@ -12,6 +12,7 @@ import { keysCommand } from './keys.ts'
 import { maintainCommand } from './maintain.ts'
 import { migrateCommand } from './migrate.ts'
 import { rolesCommand } from './roles.ts'
+import { rulesCommand } from './rules.ts'
 import { sendCommand } from './send.ts'
 import { startCommand } from './start.ts'
 import { storiesCommand } from './stories.ts'
@@ -53,6 +54,7 @@ const commands = [
   keysCommand,
   rolesCommand,
   templatesCommand,
+  rulesCommand,
   configCommand,
 ]
 

@@ -99,12 +99,10 @@ function makerOf(
 
 /** The values of some variables; the first that fails speaks for all. */
 export function giveVars(variables: readonly Variable[], scope: Scope): VarValues {
-  const values: Record<string, unknown> = {}
   try {
-    for (const { name, give } of variables) values[name] = give(scope)
+    return { ok: true, values: Object.fromEntries(variables.map(({ name, give }) => [name, give(scope)])) }
   } catch (error) {
     if (error instanceof VarFailure) return { ok: false, fault: error.fault }
     throw error
   }
-  return { ok: true, values }
 }

@@ -292,3 +292,21 @@ describe('the list of rules', () => {
     )
   })
 })
+
+describe('a notification that a rule wanted', () => {
+  it('names the rule as it was then', async () => {
+    const { id } = await created({ name: 'As it was' })
+    const [intentId] = await world.plan([world.intent()])
+    const notificationId = `${intentId!.slice(0, 28)}00000100`
+    await world.admin.query('update carillon.notifications set rule_id = $1, rule_version = 1 where id = $2', [
+      id,
+      notificationId,
+    ])
+    await world.data(update, { id, input: anInput({ name: 'As it is' }) })
+    const query = 'query ($id: ID!) { notification(id: $id) { rule { id name version validFrom } } }'
+    const { rule } = (await world.data(query, { id: notificationId })).notification
+    assert.deepEqual([rule.id, rule.name, rule.version], [id, 'As it was', 1])
+    const paged = await world.data('{ notifications { nodes { id rule { name } } } }')
+    assert.equal(paged.notifications.nodes.find((node: Data) => node.id === notificationId).rule.name, 'As it was')
+  })
+})

@@ -109,19 +109,17 @@ export function askRule<Intent extends EventIntent>(
   intent: Intent,
   scope: Scope,
 ): RuleMatch<Intent> | RuleFault | undefined {
-  const { rule, condition, recipients, batchKey, vars, broken } = compiled
+  const wanted = compiled.condition?.evaluate(scope)
+  if (wanted?.ok === true && wanted.value === false) return undefined // as almost every answer is
+  const { rule, recipients, batchKey, vars, broken } = compiled
   const fault = (part: RulePart, { code, message }: { code: string; message: string }): RuleFault => {
     return { ruleId: rule.id, version: rule.version, intentId: intent.id, part, code, message }
   }
   const [first] = broken
   if (first) return fault(first.part, { code: 'invalid', message: first.message })
+  if (wanted?.ok === false) return fault('eventPattern', wanted)
 
-  const wanted = condition?.evaluate(scope) ?? yes
-  if (!wanted.ok) return fault('eventPattern', wanted)
-  if (wanted.value !== true) {
-    return wanted.value === false ? undefined : fault('eventPattern', { code: 'type', message: 'did not give a bool' })
-  }
-  const named = recipients ? idsOf(recipients.evaluate(scope)) : { ok: true as const, ids: [] }
+  const named = recipients ? idsOf(recipients.evaluate(scope)) : nobody
   if (!named.ok) return fault('recipientSelector.expression', named)
   const key = batchKey?.evaluate(scope)
   if (key && !key.ok) return fault('batchKey', key)
@@ -134,10 +132,13 @@ export function askRule<Intent extends EventIntent>(
     intent,
     compiled,
     audience: {
-      userIds: [...new Set([...(rule.selector.userIds ?? []), ...named.ids])],
-      roles: rule.selector.roles ?? [],
-      groups: rule.selector.groups ?? [],
-      addresses: rule.selector.addresses ?? [],
+      userIds:
+        named.ids.length > 0
+          ? [...new Set([...(rule.selector.userIds ?? []), ...named.ids])]
+          : (rule.selector.userIds ?? none),
+      roles: rule.selector.roles ?? none,
+      groups: rule.selector.groups ?? none,
+      addresses: rule.selector.addresses ?? none,
     },
     want: {
       type: intent.type,
@@ -162,7 +163,8 @@ export function askRule<Intent extends EventIntent>(
   }
 }
 
-const yes = { ok: true, value: true } as const
+const none: readonly never[] = []
+const nobody: { ok: true; ids: readonly string[] } = { ok: true, ids: none }
 
 /** Whether a rule is in force for what was accepted at a moment. */
 export function holdsAt({ validFrom, validUntil }: Pick<Rule, 'validFrom' | 'validUntil'>, at: Date): boolean {

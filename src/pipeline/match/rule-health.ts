@@ -8,6 +8,7 @@ import { plainArray, textArray } from '../../platform/sql-array.ts'
 import { appendStatusEvents } from '../../store/status-events.ts'
 import type { RuleFault, RuleHealthNotes } from './match-events.ts'
 
+const lockSql = statement('match/lock_rules')
 const noteSql = statement('match/note_rule_health')
 
 /** Notes how the expressions of rules do; for people, and to switch off rules that fail again and again. */
@@ -81,7 +82,11 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
     if (taken.length === 0) return
     try {
       await inTransaction(pool, async (trx) => {
-        const off = await run<SwitchedOff>(trx, noteSql, [...arraysOf(taken), clock.now(), errorStreak])
+        const locked = await run<{ id: string }>(trx, lockSql, lockArrays(taken))
+        if (locked.length === 0) return
+        const wanted = new Set(locked.map(({ id }) => id))
+        const noted = taken.filter(({ ruleId }) => wanted.has(ruleId))
+        const off = await run<SwitchedOff>(trx, noteSql, [...arraysOf(noted), clock.now(), errorStreak])
         for (const [tenantId, rules] of Map.groupBy(off, (rule) => rule.tenant_id)) {
           await appendStatusEvents(trx, tenantId, rules.map(eventOf), ids, clock.now())
           logger.error(
@@ -139,6 +144,12 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
     },
   }
 }
+
+const lockArrays = (notes: readonly Note[]): string[] => [
+  plainArray(notes, ({ tenantId }) => tenantId),
+  plainArray(notes, ({ ruleId }) => ruleId),
+  plainArray(notes, ({ total }) => total),
+]
 
 function arraysOf(notes: readonly Note[]): string[] {
   return [
