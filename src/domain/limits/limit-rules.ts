@@ -46,9 +46,11 @@ const rulesFor = (scopes: readonly Limit['scope'][]) =>
       allowCritical: absent(z.boolean('must be true or false')),
     })
     .superRefine(({ windowSeconds, calendar }, check) => {
-      if ((windowSeconds === undefined) !== (calendar === undefined)) return
-      const path = [windowSeconds === undefined ? 'windowSeconds' : 'calendar']
-      check.addIssue({ code: 'custom', path, message: 'either windowSeconds or calendar must be given, and not both' })
+      if (windowSeconds === undefined && calendar === undefined) {
+        check.addIssue({ code: 'custom', path: ['windowSeconds'], message: 'must be given, or else calendar' })
+      } else if (windowSeconds !== undefined && calendar !== undefined) {
+        check.addIssue({ code: 'custom', path: ['calendar'], message: 'must not be given beside a window' })
+      }
     })
 
 const ofTenants = rulesFor(['user', 'tenant'])
