@@ -9,6 +9,7 @@ import { doctorCommand } from './doctor.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
 import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
+import { limitsCommand } from './limits.ts'
 import { maintainCommand } from './maintain.ts'
 import { migrateCommand } from './migrate.ts'
 import { rolesCommand } from './roles.ts'
@@ -53,6 +54,7 @@ const commands = [
   tenantsCommand,
   keysCommand,
   rolesCommand,
+  limitsCommand,
   templatesCommand,
   rulesCommand,
   configCommand,
