@@ -643,6 +643,7 @@ create function carillon.partition_in_use(p_table text, p_day date, p_now timest
 create function carillon.payload_hash(kind text, type text, priority smallint, category text, event_id text, scheduled_at timestamp with time zone, expires_at timestamp with time zone, payload jsonb) returns bytea -- stable
 create function carillon.priorities_of(p_lane text) returns smallint[] -- immutable
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
+create function carillon.retime_digests(p_tenant uuid, p_recipients text[]) returns void -- volatile
 create function carillon.session_tenants() returns uuid[] -- stable
 create function carillon.take_asked(p_lane text, p_seen pg_snapshot, p_now timestamp with time zone, p_max integer, p_chunk integer, p_room integer, p_full uuid[]) returns TABLE(claimed json, others_due boolean, seen text) -- volatile
 create function carillon.watch_settings(p_table text) returns void -- volatile
@@ -765,4 +766,5 @@ grant execute on function carillon.notify to carillon_api, carillon_caller;
 grant execute on function carillon.oldest_asked to carillon_api, carillon_worker;
 grant execute on function carillon.priorities_of to carillon_worker;
 grant execute on function carillon.replay_dead_letters to carillon_api, carillon_worker;
+grant execute on function carillon.retime_digests to carillon_api, carillon_worker;
 grant execute on function carillon.take_asked to carillon_worker;
