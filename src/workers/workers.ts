@@ -5,6 +5,7 @@ import { publicUrlOf } from '../config/public-url.ts'
 import { type Channel, channels } from '../domain/channel.ts'
 import type { Lane } from '../domain/priority.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
+import { expireClosedDigests } from '../maintenance/closed-digests.ts'
 import { expireLimitCounts } from '../maintenance/limit-counts.ts'
 import { expireParkedMessages } from '../maintenance/parked-messages.ts'
 import { maintainPartitions } from '../maintenance/partitions.ts'
@@ -256,8 +257,9 @@ async function maintain(on: WorkersDeps): Promise<void> {
   const report = await maintainPartitions(on.pool, maintenanceSettings(on.config), on.clock.now())
   const expired = await expireParkedMessages(on.pool, on.config.RETENTION_PARKED_DAYS, on.clock.now())
   const idleCounts = await expireLimitCounts(on.pool, on.clock.now())
+  const digests = await expireClosedDigests(on.pool, on.config.RETENTION_DAYS, on.clock.now())
   const { dropped, kept } = report
-  on.logger.info({ made: report.made.length, dropped, kept, expired, idleCounts }, 'partitions maintained')
+  on.logger.info({ made: report.made.length, dropped, kept, expired, idleCounts, digests }, 'partitions maintained')
 }
 
 /** How `carillon maintain` and the daily schedule keep the partitions. */
