@@ -11,6 +11,7 @@ import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
 import { maintainCommand } from './maintain.ts'
 import { migrateCommand } from './migrate.ts'
+import { recipientsCommand } from './recipients.ts'
 import { rolesCommand } from './roles.ts'
 import { sendCommand } from './send.ts'
 import { startCommand } from './start.ts'
@@ -52,6 +53,7 @@ const commands = [
   tenantsCommand,
   keysCommand,
   rolesCommand,
+  recipientsCommand,
   templatesCommand,
   configCommand,
 ]
