@@ -10,14 +10,14 @@ import { createWorld, type World } from '../../support/world.ts'
 
 let world: World
 let clock: TestClock
-let linkOf: LinkOf
+let linkOf: LinkOf | undefined
 const now = new Date('2026-11-20T12:00:00Z')
 
 before(async () => {
   clock = testClock(now)
   world = await createWorld(clock)
   const requiredOf = createRequiredCategories(world.worker, clock)
-  linkOf = await createUnsubscribeLinks({ pool: world.worker, publicUrl: 'https://x.example', requiredOf }).of(
+  linkOf = await createUnsubscribeLinks({ pool: world.worker, publicUrl: () => 'https://x.example', requiredOf }).of(
     world.tenant,
   )
 })
@@ -89,8 +89,8 @@ describe('the unsubscribe link of a message', () => {
     assert.deepEqual([...(await requiredOf(world.tenant))], [])
     clock.advance(1_000)
     assert.deepEqual([...(await requiredOf(world.tenant))], ['security'])
-    const links = createUnsubscribeLinks({ pool: world.worker, publicUrl: 'https://x.example/', requiredOf })
-    assert.equal((await links.of(world.tenant))('ann', 'security'), undefined)
-    assert.match((await links.of(world.tenant))('ann', 'news')!, /^https:\/\/x\.example\/u\//)
+    const links = createUnsubscribeLinks({ pool: world.worker, publicUrl: () => 'https://x.example/', requiredOf })
+    assert.equal((await links.of(world.tenant))!('ann', 'security'), undefined)
+    assert.match((await links.of(world.tenant))!('ann', 'news')!, /^https:\/\/x\.example\/u\//)
   })
 })
