@@ -708,10 +708,8 @@ grant delete, insert, select, update on carillon.role_bindings to carillon_worke
 grant select on carillon.rule_faults to carillon_analyst;
 grant delete, select on carillon.rule_faults to carillon_api;
 grant delete, insert, select, update on carillon.rule_faults to carillon_worker;
-grant select on carillon.rule_versions to carillon_analyst;
 grant insert, select, update on carillon.rule_versions to carillon_api;
 grant delete, insert, select, update on carillon.rule_versions to carillon_worker;
-grant select on carillon.rules to carillon_analyst;
 grant delete, insert, select, update on carillon.rules to carillon_api;
 grant delete, insert, select, update on carillon.rules to carillon_worker;
 grant select on carillon.settings_versions to carillon_api;
@@ -743,6 +741,8 @@ grant select (accepted_at, category, correlation_id, event_id, expires_at, id, k
 grant select (category, channels, correlation_id, created_at, digest_id, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, rule_id, rule_version, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
 grant update (outcome, reason) on carillon.notifications to carillon_api;
 grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
+grant select (enabled, name, rule_id, tenant_id, valid_from, valid_to, version) on carillon.rule_versions to carillon_analyst;
+grant select (created_at, disabled_reason, enabled, id, name, tenant_id, updated_at, version) on carillon.rules to carillon_analyst;
 grant update (until) on carillon.snoozes to carillon_api;
 grant select (created_at, description, enabled, id, name, tags, tenant_id, updated_at, version) on carillon.templates to carillon_analyst;
 
