@@ -197,7 +197,7 @@ create table carillon.intents (
 create table carillon.limit_counters (
   tenant_id uuid not null,
   subject text not null,
-  counts json not null,
+  counts text not null,
   idle_at timestamp with time zone not null,
   constraint limit_counters_pkey PRIMARY KEY (tenant_id, subject)
 ) partition by HASH (tenant_id);
