@@ -18,8 +18,8 @@ export interface Limitable {
 
 const keyOf = (place: number, channel: Channel) => `${place} ${channel}`
 
-const isPassed = ({ deliveries, steps }: Decision, channel: Channel) =>
-  deliveries.length > 0 && steps.some((step) => step.gate === 'rate_limit' && step.channel === channel)
+const hasAsked = ({ steps }: Decision, channel: Channel) =>
+  steps.some((step) => step.gate === 'rate_limit' && step.channel === channel)
 
 /**
  * What of some decisions goes out now, and has not been asked for yet: the input of `reserveLimits`. Calls that tell a tenant
@@ -32,13 +32,8 @@ export function asksOf(items: readonly Limitable[], limits: readonly Limit[]): A
   for (const [place, { decision, recipientId, category, priority, onExcess }] of items.entries()) {
     if (decision.outcome || decision.fold) continue
     for (const { channel, state, address } of decision.deliveries) {
-      if (
-        state !== 'queued' ||
-        endpointIdOf(address) !== undefined ||
-        limitsOf({ channel, recipientId, category, priority }).length === 0
-      )
-        continue
-      if (isPassed(decision, channel)) continue
+      if (state !== 'queued' || endpointIdOf(address) !== undefined || hasAsked(decision, channel)) continue
+      if (limitsOf({ channel, recipientId, category, priority }).length === 0) continue
       asks.push({ deliveryKey: keyOf(place, channel), recipientId, category, channel, priority, onExcess })
     }
   }
