@@ -20,7 +20,7 @@ export const fields = {
   PORT: field({ parse: wholeNumber(0, 65535), default: 4000, help: 'Port of the API; 0 takes a free one.' }),
   PUBLIC_URL: field({
     parse: urlOf('http', 'https').optional(),
-    help: 'How people reach the API from outside. Default: the address it listens on.',
+    help: 'How people reach the API from outside, by https; the unsubscribe links of mails begin with it. Default: the address it listens on, and in production there are no such links then.',
   }),
   CARILLON_DATA_DIR: field({
     parse: z.string().min(1),
@@ -170,6 +170,12 @@ export const fields = {
     parse: durationMs('1h', '90d'),
     default: 432_000_000,
     help: 'An endpoint that is subscribed to status events, and has failed without a success for so long, is switched off.',
+  }),
+
+  RULE_ERROR_STREAK: field({
+    parse: wholeNumber(1, 100_000),
+    default: 20,
+    help: 'A rule whose expressions have failed on so many events in a row is switched off.',
   }),
 
   KAFKA_BROKERS: field({

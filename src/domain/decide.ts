@@ -1,90 +1,120 @@
+import { type Category, undefinedCategory } from './category.ts'
 import { type Channel, channels } from './channel.ts'
-import type { Recipient } from './recipient.ts'
+import type { Decision, GateReason, PlannedDelivery } from './decision.ts'
+import { type Asked, type GateSettings, isOpen } from './gates/asked.ts'
+import { consent } from './gates/consent.ts'
+import { digest } from './gates/digest.ts'
+import { hold } from './gates/hold.ts'
+import { preference } from './gates/preference.ts'
+import { recipient } from './gates/recipient.ts'
+import { silence } from './gates/silence.ts'
+import { suppression } from './gates/suppression.ts'
+import { reachability, validity } from './gates/validity.ts'
+import type { Person } from './person.ts'
+import type { SaidPreferences } from './preferences.ts'
+import type { Want } from './want.ts'
 
-/** What is asked of one recipient, with what the gates must know. */
-export interface Request {
-  channels?: readonly Channel[]
-  fallbackChannels?: readonly Channel[]
-  /** undefined: inline content; null: a template that is not there or switched off. */
-  template?: { channels: readonly Channel[] } | null
-  expiresAt?: Date
+export type { GateSettings } from './gates/asked.ts'
+
+/** What a tenant has set, beside the person's own. */
+export interface DecisionSettings {
+  settings: GateSettings
+  categories: ReadonlyMap<string, Category>
+  defaults?: SaidPreferences
 }
 
-export interface GateSettings {
-  /** Empty: every channel. */
-  enabledChannels: readonly Channel[]
-  defaultChannels: readonly Channel[]
+/**
+ * Runs the gates for one recipient, in their order, but for the limits, which count over many. Pure: the same values give
+ * the same decision, now, in explain and in dry-run. It throws for nothing that is stored: a time or zone that cannot be
+ * read is passed over.
+ */
+export function decide(want: Want, person: Person, on: DecisionSettings, now: Date): Decision {
+  const asked: Asked = {
+    want,
+    person,
+    settings: on.settings,
+    category:
+      want.category === undefined ? undefined : (on.categories.get(want.category) ?? undefinedCategory(want.category)),
+    defaults: on.defaults,
+    now,
+    steps: [],
+  }
+  const { steps } = asked
+  const silenced = silence(asked)
+  if (silenced) return stopped(asked, silenced)
+  const invalid = validity(asked)
+  if (invalid) return { ...invalid, deliveries: [], steps }
+
+  const deliveries = candidates(asked)
+  const disabled = recipient(asked)
+  if (disabled) return stopped(asked, disabled)
+  suppression(asked, deliveries)
+  consent(asked, deliveries)
+  preference(asked, deliveries)
+  const fold = digest(asked, deliveries)
+  if (fold) return { fold, deliveries: [], steps }
+  const isLate = hold(asked, deliveries)
+
+  const planned = deliveries.filter(({ state, fallbackRank }) => fallbackRank === 0 || state !== 'suppressed')
+  if (isLate && !planned.some(isOpen)) return { outcome: 'expired', reason: 'expired', deliveries: [], steps }
+  if (planned.every(({ state }) => state === 'suppressed')) {
+    return { outcome: 'suppressed', reason: planned[0]?.reason ?? 'no_address', deliveries: planned, steps }
+  }
+  return { deliveries: planned, steps }
 }
 
-/** `no_recipients`: of a role or group without a member. */
-export type SuppressReason = 'channel_disabled' | 'no_address' | 'no_recipients'
-
-export interface PlannedDelivery {
-  channel: Channel
-  state: 'queued' | 'held' | 'suppressed' | 'sent'
-  address: string
-  reason?: SuppressReason
-  /** 0 for the channels asked for; from 1 in the order of the fallbacks. */
-  fallbackRank: number
+/** Stopped on all channels at once. */
+function stopped(asked: Asked, reason: GateReason): Decision {
+  const deliveries = chosenChannels(asked).map(
+    (channel): PlannedDelivery => ({ channel, state: 'suppressed', address: '', reason, fallbackRank: 0 }),
+  )
+  return { outcome: 'suppressed', reason, deliveries, steps: asked.steps }
 }
 
-/** What the gates say of one recipient. With an outcome there is nothing to deliver. */
-export type Verdict =
-  | { outcome: 'expired'; reason: 'expired'; deliveries: [] }
-  | { outcome: 'failed'; reason: 'template_not_found'; deliveries: [] }
-  | { outcome: 'suppressed'; reason: SuppressReason; deliveries: PlannedDelivery[] }
-  | { outcome?: undefined; reason?: undefined; deliveries: PlannedDelivery[] }
+/** A delivery on each channel asked for, and behind them the fallbacks, held. */
+function candidates(asked: Asked): PlannedDelivery[] {
+  const first = chosenChannels(asked)
+  const deliveries = first.map((channel) => candidate(asked, channel, 0))
+  const fallbacks = asked.want.fallbackChannels
+  if (fallbacks === undefined || fallbacks.length === 0) return deliveries
+  let rank = 0
+  for (const channel of new Set(fallbacks)) {
+    if (first.includes(channel)) continue
+    rank++
+    if (channel !== 'audit') deliveries.push(candidate(asked, channel, rank))
+  }
+  return deliveries
+}
+
+function candidate(asked: Asked, channel: Channel, fallbackRank: number): PlannedDelivery {
+  const address = addressOf(channel, asked.person)
+  const state = channel === 'audit' ? 'sent' : fallbackRank === 0 ? 'queued' : 'held'
+  const delivery: PlannedDelivery = { channel, state, address: address ?? '', fallbackRank }
+  reachability(asked, delivery, address)
+  return delivery
+}
 
 /**
  * The channels of a notification: those asked for; else those of the template that the recipient can be reached on;
  * else those of the addresses given; else the default.
  */
-function chooseChannels(request: Request, recipient: Recipient, settings: GateSettings): readonly Channel[] {
-  if (request.channels && request.channels.length > 0) return request.channels
-  const reachable = (channel: Channel) => addressOf(channel, recipient) !== undefined
-  const ofTemplate = request.template?.channels.filter(reachable) ?? []
-  if (ofTemplate.length > 0) return ofTemplate
-  if (request.template) return request.template.channels
-  const ofAddresses = channels.filter((channel) => recipient.addresses[channel] !== undefined && channel !== 'voice')
+function chosenChannels({ want, person, settings }: Asked): readonly Channel[] {
+  const asked = want.channels
+  if (asked !== undefined && asked.length > 0) return asked.length === 1 ? asked : [...new Set(asked)]
+  const reachable = (channel: Channel) => addressOf(channel, person) !== undefined
+  const ofTemplate = want.template?.channels.filter(reachable) ?? []
+  if (ofTemplate.length > 0) return [...new Set(ofTemplate)]
+  if (want.template) return [...new Set(want.template.channels)]
+  const ofAddresses = channels.filter((channel) => reachesByAddress(channel, person))
   return ofAddresses.length > 0 ? ofAddresses : settings.defaultChannels
 }
 
+const reachesByAddress = (channel: Channel, person: Person) =>
+  channel !== 'voice' && channel !== 'in_app' && channel !== 'audit' && addressOf(channel, person) !== undefined
+
 /** Where a channel reaches the recipient; '' for channels that need no address. */
-function addressOf(channel: Channel, recipient: Recipient): string | undefined {
+function addressOf(channel: Channel, person: Person): string | undefined {
   if (channel === 'audit') return ''
-  if (channel === 'in_app') return recipient.known ? '' : undefined
-  return recipient.addresses[channel]
-}
-
-/** Runs the gates for one recipient. Pure: the same values give the same verdict, now, in explain and in dry-run. */
-export function decide(request: Request, recipient: Recipient, settings: GateSettings, now: Date): Verdict {
-  if (request.expiresAt && request.expiresAt <= now) return { outcome: 'expired', reason: 'expired', deliveries: [] }
-  if (request.template === null) return { outcome: 'failed', reason: 'template_not_found', deliveries: [] }
-
-  const enabled = (channel: Channel) =>
-    settings.enabledChannels.length === 0 || settings.enabledChannels.includes(channel)
-  const gate = (channel: Channel, fallbackRank: number): PlannedDelivery => {
-    if (!enabled(channel)) {
-      return { channel, state: 'suppressed', address: '', reason: 'channel_disabled', fallbackRank }
-    }
-    const address = addressOf(channel, recipient)
-    if (address === undefined) return { channel, state: 'suppressed', address: '', reason: 'no_address', fallbackRank }
-    if (channel === 'audit') return { channel, state: 'sent', address, fallbackRank }
-    return { channel, state: fallbackRank === 0 ? 'queued' : 'held', address, fallbackRank }
-  }
-
-  const first = [...new Set(chooseChannels(request, recipient, settings))].map((channel) => gate(channel, 0))
-  const fallbacks = [...new Set(request.fallbackChannels ?? [])]
-    .filter((channel) => !first.some((delivery) => delivery.channel === channel))
-    .map((channel, index) => gate(channel, index + 1))
-    .filter((delivery) => delivery.state === 'held')
-
-  // Where no channel asked for can be used, the first fallback is used at once. An audit line reaches nobody.
-  const reaches = ({ channel, state }: PlannedDelivery) => channel !== 'audit' && state !== 'suppressed'
-  if (!first.some(reaches) && fallbacks[0]) fallbacks[0].state = 'queued'
-  const deliveries = [...first, ...fallbacks]
-  if (deliveries.every((delivery) => delivery.state === 'suppressed')) {
-    return { outcome: 'suppressed', reason: deliveries[0]?.reason ?? 'no_address', deliveries }
-  }
-  return { deliveries }
+  if (channel === 'in_app') return person.known ? '' : undefined
+  return person.addresses[channel] ?? person.preferences?.said.channels?.[channel]?.address
 }

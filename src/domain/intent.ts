@@ -15,6 +15,8 @@ export interface RecipientRef {
   telegramId?: string
   discordId?: string
   webhookUrl?: string
+  /** The service of a pager that a rule names. */
+  pagerdutyKey?: string
   /** Of a status webhook; no request can name it. */
   webhookEndpointId?: string
   locale?: string
@@ -38,6 +40,8 @@ export interface IntentPayload {
   schedule?: Schedule
   /** Of a business event. */
   event?: { domain: string; source?: string; occurredAt?: string }
+  /** Of a digest that was closed, or a group of alerts that is told of: it is not folded again. */
+  digest?: { id: string; rule?: { id: string; version: number } }
   /** Of a status webhook: the event that it tells of, which `data` describes. */
   statusEvent?: { id: string; at: string }
 }

@@ -8,6 +8,8 @@ import type { Schedule } from './schedule.ts'
  * list of them; `addresses` and `targets` are inline recipients and fixed targets (a Slack channel, a pager service).
  */
 export interface RecipientSelector {
+  /** What its author called it; all lists count, whatever it says. */
+  type?: 'user' | 'role' | 'group' | 'dynamic' | 'inline'
   userIds?: readonly string[]
   roles?: readonly string[]
   groups?: readonly string[]
@@ -36,7 +38,7 @@ export interface Rule {
   /** CEL: the value by which digests are kept apart; absent: one for each recipient. */
   batchKey?: string
   /** Groups of alerts, as on-call people know them; see grouping.ts. */
-  group?: { by: readonly string[]; waitMs: number; intervalMs: number; repeatMs: number; resolved: string }
+  group?: { by: readonly string[]; waitMs: number; intervalMs: number; repeatMs: number; resolved?: string }
   template?: string
   /** Values, or CEL over `event`, `recipient` and `now` where a value is `{"cel": "…"}`. */
   templateVars?: Readonly<Record<string, unknown>>

@@ -12,6 +12,7 @@ export interface Metrics {
   relayedEvents: Counter
   relayFailures: Counter<'reason'>
   statusWebhookFailures: Counter<'reason'>
+  ruleErrors: Counter<'reason'>
   bridgeMessages: Counter<'topic' | 'outcome'>
   bridgeLag: Gauge<'topic'>
   bridgeFailures: Counter<'reason'>
@@ -76,6 +77,12 @@ export function createMetrics(): Metrics {
     statusWebhookFailures: new Counter({
       name: 'carillon_status_webhook_failures_total',
       help: 'Halts of the lane that turns status events into webhooks, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    ruleErrors: new Counter({
+      name: 'carillon_rule_errors_total',
+      help: 'Expressions of rules that failed on an event, by reason; the rule was left out for that event.',
       labelNames: ['reason'],
       registers,
     }),

@@ -1,24 +1,48 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Channel } from '../../src/domain/channel.ts'
-import { decide, type GateSettings, type Request } from '../../src/domain/decide.ts'
-import type { Recipient } from '../../src/domain/recipient.ts'
+import { decide, type GateSettings } from '../../src/domain/decide.ts'
+import type { Person } from '../../src/domain/person.ts'
+import type { Want } from '../../src/domain/want.ts'
 
 const now = new Date('2026-11-20T09:00:00Z')
 const open: GateSettings = { enabledChannels: [], defaultChannels: ['email'] }
-const ann: Recipient = { type: 'user', id: 'ann', known: true, addresses: { email: 'ann@example.com', slack: 'U1' } }
-const stranger: Recipient = { type: 'user', id: 'address:1', known: false, addresses: { email: 'x@example.com' } }
-const nobody: Recipient = { type: 'user', id: 'bob', known: true, addresses: {} }
+const nothingSaid = { enabled: true, roles: [], groups: [], attributes: {}, consents: {}, suppressions: {} }
+const ann: Person = {
+  ...nothingSaid,
+  type: 'user',
+  id: 'ann',
+  known: true,
+  addresses: { email: 'ann@example.com', slack: 'U1' },
+}
+const stranger: Person = {
+  ...nothingSaid,
+  type: 'user',
+  id: 'address:1',
+  known: false,
+  addresses: { email: 'x@example.com' },
+}
+const nobody: Person = { ...nothingSaid, type: 'user', id: 'bob', known: true, addresses: {} }
 
-const told = (request: Request, recipient: Recipient, settings = open) => {
-  const verdict = decide(request, recipient, settings, now)
+type Request = Omit<Want, 'type' | 'priority' | 'acceptedAt'>
+
+const decided = (request: Request, person: Person, settings: GateSettings) =>
+  decide(
+    { type: 'greeting', priority: 1, acceptedAt: now, ...request },
+    person,
+    { settings, categories: new Map() },
+    now,
+  )
+
+const told = (request: Request, person: Person, settings = open) => {
+  const verdict = decided(request, person, settings)
   return [
     verdict.outcome ?? 'go',
     ...verdict.deliveries.map((d) => `${d.channel} ${d.state}${d.reason ? ` ${d.reason}` : ''} ${d.fallbackRank}`),
   ]
 }
 
-const cases: [string, Request, Recipient, GateSettings, string[]][] = [
+const cases: [string, Request, Person, GateSettings, string[]][] = [
   [
     'channels asked for are used in order',
     { channels: ['slack', 'email'] },
@@ -50,7 +74,7 @@ const cases: [string, Request, Recipient, GateSettings, string[]][] = [
   ],
   [
     'without channels, those of the template that reach the recipient',
-    { template: { channels: ['email', 'sms', 'in_app'] } },
+    { template: { name: 'hello', version: '1', channels: ['email', 'sms', 'in_app'] } },
     ann,
     open,
     ['go', 'email queued 0', 'in_app queued 0'],
@@ -114,6 +138,6 @@ for (const [name, request, recipient, settings, expected] of cases) {
 }
 
 test('an address given by the request is where it goes', () => {
-  const [delivery] = decide({ channels: ['email' satisfies Channel] }, ann, open, now).deliveries
+  const [delivery] = decided({ channels: ['email' satisfies Channel] }, ann, open).deliveries
   assert.equal(delivery?.address, 'ann@example.com')
 })

@@ -6,6 +6,8 @@ import { type DeliveryAttemptRow, findAttempts } from '../../store/delivery-atte
 import { findInboxItems, type InboxItemRow } from '../../store/inbox-items.ts'
 import { findIntents, type IntentRow } from '../../store/intents.ts'
 import { findNotifications } from '../../store/notifications.ts'
+import { findRuleFaults, type RuleFaultRow } from '../../store/rule-pages.ts'
+import { findRuleVersions, type RuleVersionRow } from '../../store/rules.ts'
 import { findTemplatesByName, type TemplateRow } from '../../store/templates.ts'
 import { createBatch, createTenantReader } from './batch.ts'
 import { type NotificationView, viewOfIntent, viewOfRow } from './notification-view.ts'
@@ -19,6 +21,8 @@ export interface Loaders {
   intent(intentId: string): Promise<IntentRow | undefined>
   inboxItem(notification: { id: string; recipientId: string }): Promise<InboxItemRow | undefined>
   template(name: string): Promise<TemplateRow | undefined>
+  ruleVersion(named: { id: string; version: number }): Promise<RuleVersionRow | undefined>
+  ruleFaults(ruleId: string): Promise<RuleFaultRow | undefined>
 }
 
 export function createLoaders(pool: pg.Pool, tenantId: string, clock: Clock): Loaders {
@@ -50,6 +54,17 @@ export function createLoaders(pool: pg.Pool, tenantId: string, clock: Clock): Lo
     template: createBatch(itself, async (names) => {
       const rows = await read((trx) => findTemplatesByName(trx, tenantId, names))
       return new Map(rows.map((row) => [row.name, row]))
+    }),
+    ruleVersion: createBatch(
+      ({ id, version }) => `${id}/${version}`,
+      async (named) => {
+        const rows = await read((trx) => findRuleVersions(trx, tenantId, named))
+        return new Map(rows.map((row) => [`${row.id}/${row.version}`, row]))
+      },
+    ),
+    ruleFaults: createBatch(itself, async (ids) => {
+      const rows = await read((trx) => findRuleFaults(trx, tenantId, ids))
+      return new Map(rows.map((row) => [row.rule_id, row]))
     }),
   }
 }

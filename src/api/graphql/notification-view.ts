@@ -30,6 +30,8 @@ export interface NotificationView {
   scheduledAt: Date
   expiresAt: Date | null
   reason: string | null
+  /** That wanted it, and in which version. */
+  rule?: { id: string; version: number }
   /** Of a planned one: its row's outcome. */
   outcome: NotificationOutcome | null
   /** Of one that is not planned yet: its status. The row rules once it is there. */
@@ -59,6 +61,7 @@ export function viewOfRow(row: NotificationRow): NotificationView {
     expiresAt: row.expires_at,
     reason: row.reason,
     outcome: row.outcome,
+    ...(row.rule_id ? { rule: { id: row.rule_id, version: row.rule_version! } } : {}),
   }
 }
 
@@ -133,5 +136,5 @@ export function inboxItemOf(view: NotificationView, load: Loaders): Promise<Inbo
 export function statusOf(view: NotificationView, load: Loaders): NotificationStatus | Promise<NotificationStatus> {
   if (view.unplanned) return view.unplanned
   if (view.outcome) return view.outcome
-  return deliveriesOf(view, load).then((deliveries) => notificationStatus(view.outcome, deliveries))
+  return deliveriesOf(view, load).then((deliveries) => notificationStatus(view.outcome, deliveries, view.reason))
 }

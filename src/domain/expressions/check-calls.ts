@@ -3,6 +3,7 @@ import { expressionLimits } from './expression-limits.ts'
 import { startMeter } from './meter.ts'
 import { patternFault } from './pattern-functions.ts'
 import {
+  aType,
   isAssignable,
   isComparable,
   joinTypes,
@@ -50,7 +51,7 @@ export function checkCall(env: CelEnv, call: Call): StaticType {
     case '_==_':
     case '_!=_':
       if (isComparable(left!, right!)) return types.bool
-      throw new TypeFault(call.node, `a ${typeName(left!)} and a ${typeName(right!)} are never equal`)
+      throw new TypeFault(call.node, `${aType(left!)} and ${aType(right!)} are never equal`)
     case '@in':
       return checkIn(call, left!, right!)
     case '_[_]':
@@ -68,8 +69,7 @@ export function checkCall(env: CelEnv, call: Call): StaticType {
 }
 
 function mustBeBool(node: SyntaxTree, type: StaticType): void {
-  if (!isAssignable(type, types.bool))
-    throw new TypeFault(node, `a bool is needed here, and this is a ${typeName(type)}`)
+  if (!isAssignable(type, types.bool)) throw new TypeFault(node, `a bool is needed here, and this is ${aType(type)}`)
 }
 
 function checkIn(call: Call, value: StaticType, container: StaticType): StaticType {
@@ -82,10 +82,10 @@ function checkIn(call: Call, value: StaticType, container: StaticType): StaticTy
           ? types.string
           : container
   if (container.kind !== 'dyn' && within === container) {
-    throw new TypeFault(call.node, `'in' looks in a list or a map, and this is a ${typeName(container)}`)
+    throw new TypeFault(call.node, `'in' looks in a list or a map, and this is ${aType(container)}`)
   }
   if (isComparable(value, within)) return types.bool
-  throw new TypeFault(call.node, `a ${typeName(value)} is never in a ${typeName(container)}`)
+  throw new TypeFault(call.node, `${aType(value)} is never in ${aType(container)}`)
 }
 
 function checkIndex(call: Call, container: StaticType, index: StaticType): StaticType {
@@ -93,7 +93,7 @@ function checkIndex(call: Call, container: StaticType, index: StaticType): Stati
   if (container.kind === 'list' && numeric.has(index.kind)) return container.element
   if (container.kind === 'map' && isComparable(index, container.key)) return container.value
   if (container.kind === 'record' && isAssignable(index, types.string)) return types.dyn
-  throw new TypeFault(call.node, `a ${typeName(container)} has no element for a ${typeName(index)}`)
+  throw new TypeFault(call.node, `${aType(container)} has no element for ${aType(index)}`)
 }
 
 const overloadsOf = new WeakMap<CelEnv, Map<string, Overload[]>>()
@@ -136,7 +136,7 @@ function mismatch(call: Call, known: Overload[]): string {
   const methods = known.filter(({ target }) => target !== undefined)
   if (call.target === undefined && methods.length === known.length) return `write it as a method: x.${call.name}(…)`
   if (call.target !== undefined && methods.length === 0) return `write it as a function: ${call.name}(…)`
-  return `'${call.name}' does not take (${given})${call.target ? ` on a ${typeName(call.target.type)}` : ''}`
+  return `'${call.name}' does not take (${given})${call.target ? ` on ${aType(call.target.type)}` : ''}`
 }
 
 /** Constants whose text can only fail: regular expressions, timestamps, durations. */

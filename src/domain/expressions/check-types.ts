@@ -1,6 +1,6 @@
 import type { CelEnv } from '@bufbuild/cel'
 import { checkCall } from './check-calls.ts'
-import { isAssignable, joinTypes, listOf, mapOf, type StaticType, typeName, types } from './static-types.ts'
+import { aType, isAssignable, joinTypes, listOf, mapOf, type StaticType, types } from './static-types.ts'
 import { type Comprehension, type NodeOf, type SyntaxTree, TypeFault } from './syntax-tree.ts'
 
 /** Names and their types; one that is declared further in has the outer one as its prototype. */
@@ -11,8 +11,8 @@ interface Checking {
   named: Declarations
 }
 
-const typeNames = new Set(['int', 'uint', 'double', 'bool', 'string', 'bytes', 'list', 'map', 'null_type', 'type'])
-for (const name of ['Timestamp', 'Duration']) typeNames.add(`google.protobuf.${name}`)
+const aTypes = new Set(['int', 'uint', 'double', 'bool', 'string', 'bytes', 'list', 'map', 'null_type', 'type'])
+for (const name of ['Timestamp', 'Duration']) aTypes.add(`google.protobuf.${name}`)
 
 /**
  * The type that an expression gives, as far as it is known before it is evaluated; throws TypeFault for what could only ever
@@ -70,7 +70,7 @@ function constantType(node: SyntaxTree, { constantKind }: NodeOf<'constExpr'>): 
 function namedType(name: string, on: Checking): StaticType | undefined {
   for (const candidate of candidateNames(on.env.namespace, name)) {
     if (candidate in on.named) return on.named[candidate]
-    if (typeNames.has(candidate)) return types.type
+    if (aTypes.has(candidate)) return types.type
   }
   return undefined
 }
@@ -114,12 +114,12 @@ function fieldType(node: SyntaxTree, type: StaticType, field: string): StaticTyp
       return types.dyn
     case 'map':
       if (isAssignable(types.string, type.key)) return type.value
-      throw new TypeFault(node, `a ${typeName(type)} has no fields`)
+      throw new TypeFault(node, `${aType(type)} has no fields`)
     case 'record':
       if (Object.hasOwn(type.fields, field)) return type.fields[field]!
       throw new TypeFault(node, `${type.name} has no field '${field}'; it has ${Object.keys(type.fields).join(', ')}`)
     default:
-      throw new TypeFault(node, `a ${typeName(type)} has no fields`)
+      throw new TypeFault(node, `${aType(type)} has no fields`)
   }
 }
 
@@ -138,27 +138,43 @@ function callType(node: SyntaxTree, call: NodeOf<'callExpr'>, on: Checking): Sta
 }
 
 function mapType(node: SyntaxTree, struct: NodeOf<'structExpr'>, on: Checking): StaticType {
-  if (struct.messageName !== '') throw new TypeFault(node, `there is no message type '${struct.messageName}'`)
+  const isMessage = struct.messageName !== ''
+  if (isMessage && namedType(struct.messageName, on)?.kind !== 'type') {
+    throw new TypeFault(node, `there is no message type '${struct.messageName}'`)
+  }
+  mustDiffer(struct)
   const keys: StaticType[] = []
   const values: StaticType[] = []
   for (const entry of struct.entries) {
     if (entry.keyKind.case === 'mapKey') keys.push(keyType(entry.keyKind.value, on))
     values.push(typeOf(entry.value!, on))
   }
-  return mapOf(joinAll(keys), joinAll(values))
+  return isMessage ? types.dyn : mapOf(joinAll(keys), joinAll(values))
+}
+
+/** Constants only; a key that stands twice by its value is refused when it is evaluated. */
+function mustDiffer(struct: NodeOf<'structExpr'>): void {
+  const seen = new Set<string>()
+  for (const { keyKind } of struct.entries) {
+    if (keyKind.case !== 'mapKey' || keyKind.value.exprKind.case !== 'constExpr') continue
+    const { value } = keyKind.value.exprKind.value.constantKind
+    const key = `${typeof value} ${value}`
+    if (seen.has(key)) throw new TypeFault(keyKind.value, 'this key stands twice')
+    seen.add(key)
+  }
 }
 
 function keyType(node: SyntaxTree, on: Checking): StaticType {
   const type = typeOf(node, on)
   if (['dyn', 'string', 'int', 'uint', 'bool'].includes(type.kind)) return type
-  throw new TypeFault(node, `a key of a map is a string, an int, a uint or a bool, and not a ${typeName(type)}`)
+  throw new TypeFault(node, `a key of a map is a string, an int, a uint or a bool, and not ${aType(type)}`)
 }
 
 function comprehensionType(node: SyntaxTree, loop: Comprehension, on: Checking): StaticType {
   const range = typeOf(loop.iterRange!, on)
   const element = range.kind === 'list' ? range.element : range.kind === 'map' ? range.key : types.dyn
   if (!['list', 'map', 'dyn'].includes(range.kind)) {
-    throw new TypeFault(node, `it goes over the elements of a list or a map, and this is a ${typeName(range)}`)
+    throw new TypeFault(node, `it goes over the elements of a list or a map, and this is ${aType(range)}`)
   }
   const inside = (result: StaticType): Checking => {
     const named: Record<string, StaticType> = Object.create(on.named)

@@ -1,5 +1,5 @@
-import { type CelInput, type CelResult, isCelError, plan } from '@bufbuild/cel'
-import { checkTypes } from './check-types.ts'
+import { type CelEnv, type CelInput, type CelResult, isCelError, plan } from '@bufbuild/cel'
+import { checkTypes, type Declarations } from './check-types.ts'
 import { constants, variables as declared, type Variable } from './declarations.ts'
 import { createEnvironment } from './environment.ts'
 import { type EvaluationFault, faultMessages, faultOf } from './expression-fault.ts'
@@ -37,20 +37,54 @@ const environment = createEnvironment()
 
 /** Reads and checks an expression: when one is saved, to tell its author, and once when it is loaded. */
 export function compileExpression(text: string, options: CompileOptions): Compiled {
+  const prepared = prepareExpression(text, environment, declarationsOf(options))
+  if (!prepared.ok) return prepared
+  const { parsed, type } = prepared
+  if (options.kind === 'condition' && type.kind !== 'bool' && type.kind !== 'dyn') {
+    const message = `a condition must give true or false, and this gives ${typeName(type)}`
+    return { ok: false, message, ...placeOf(text, parsed, parsed.expr.id) }
+  }
+  return { ok: true, expression: expressionOf(text, options.kind, prepared) }
+}
+
+export interface Prepared {
+  parsed: Parsed
+  type: StaticType
+  run(bindings: Record<string, CelInput>): CelResult
+}
+
+/**
+ * All of it but what is ours to declare: the conformance suite comes in here, with names of its own. Without names, types are
+ * not checked.
+ */
+export function prepareExpression(
+  text: string,
+  env: CelEnv,
+  named?: Declarations,
+): ({ ok: true } & Prepared) | Refused {
   const read = readExpression(text)
   if (!read.ok) return read
   const { parsed } = read
   try {
-    const type = checkTypes(parsed.expr, environment, declarationsOf(options))
-    if (options.kind === 'condition' && type.kind !== 'bool' && type.kind !== 'dyn') {
-      const message = `a condition must give true or false, and this gives ${typeName(type)}`
-      return { ok: false, message, ...placeOf(text, parsed, parsed.expr.id) }
+    const type = named ? checkTypes(parsed.expr, env, named) : types.dyn
+    meterComprehensions(parsed.expr)
+    const evaluate = plan(env, parsed) as Prepared['run']
+    const run: Prepared['run'] = (bindings) => {
+      startMeter(expressionLimits.cost)
+      // CEL's errors are values, made by the thousand where data lacks a field; their stacks are never looked at.
+      const stacks = Error.stackTraceLimit
+      Error.stackTraceLimit = 0
+      try {
+        return evaluate(bindings)
+      } finally {
+        Error.stackTraceLimit = stacks
+      }
     }
+    return { ok: true, parsed, type, run }
   } catch (error) {
     if (!(error instanceof TypeFault)) throw error
     return { ok: false, message: error.message, ...placeOf(text, parsed, error.nodeId) }
   }
-  return { ok: true, expression: expressionOf(text, options.kind, parsed) }
 }
 
 /** Whether it must be evaluated for each recipient. */
@@ -65,10 +99,8 @@ function declarationsOf(options: CompileOptions): Record<string, StaticType> {
   return named
 }
 
-function expressionOf(text: string, kind: CompileOptions['kind'], parsed: Parsed): Expression {
+function expressionOf(text: string, kind: CompileOptions['kind'], { parsed, run }: Prepared): Expression {
   const names = namesIn(parsed.expr)
-  meterComprehensions(parsed.expr)
-  const run = plan(environment, parsed) as (bindings: Record<string, CelInput>) => CelResult
 
   const fault = (code: EvaluationFault, nodeId: bigint | undefined): Evaluated => {
     const { line, column } = placeOf(text, parsed, nodeId)
@@ -81,7 +113,6 @@ function expressionOf(text: string, kind: CompileOptions['kind'], parsed: Parsed
     kind,
     names,
     evaluate(scope) {
-      startMeter(expressionLimits.cost)
       const result = run(scope.bindings)
       if (isCelError(result)) return fault(faultOf(result), result.exprId)
       if (isExhausted()) return fault('budget', undefined)

@@ -18,8 +18,8 @@ export const expressionLimits = {
   /** Of a regular expression, in characters and in instructions once compiled. */
   patternLength: 512,
   patternProgram: 2000,
-  /** Of the repeats in it, multiplied: `(a{10}){20}` is 200. */
-  patternRepeats: 300,
+  /** Of its counted repeats together: `a{10}b{2,20}` has 30. */
+  patternRepeats: 1000,
   /** Of compiling one that is not written in the expression but computed. */
   patternCost: 10_000,
 } as const

@@ -155,7 +155,7 @@ export function concatLists(left: CelList, right: CelList): CelList {
  * their texts, bytes base64, and a type its name.
  */
 export function jsonFromCel(value: CelValue): unknown {
-  spend(1)
+  spend(typeof value === 'string' ? 1 + (value.length >> 4) : 1)
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -169,13 +169,20 @@ export function jsonFromCel(value: CelValue): unknown {
   if (isCelList(value)) return Array.from(value, jsonFromCel)
   if (isCelMap(value)) return objectFromCel(value)
   if (isCelUint(value)) return jsonFromCel(value.value)
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (value instanceof Uint8Array) {
+    spend(value.length >> 4)
+    return Buffer.from(value).toString('base64')
+  }
   if (isCelType(value)) return value.name
   return toJson(value.desc, value.message)
 }
 
 function objectFromCel(map: CelMap): Record<string, unknown> {
   const entries: [string, unknown][] = []
-  for (const [key, item] of map) entries.push([String(isCelUint(key) ? key.value : key), jsonFromCel(item)])
+  for (const [key, item] of map) {
+    const name = String(isCelUint(key) ? key.value : key)
+    spend(name.length >> 4)
+    entries.push([name, jsonFromCel(item)])
+  }
   return Object.fromEntries(entries)
 }

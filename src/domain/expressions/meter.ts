@@ -2,12 +2,13 @@
  * What one evaluation may still cost, in units of about one evaluated node. Evaluation is synchronous, so one meter serves
  * the process: it is set at the start of each evaluation, and everything that can grow with the data draws on it.
  */
-const meter = { left: 0, exhausted: false }
+const meter = { budget: 0, left: 0, exhausted: false }
 
 /** Thrown inside an evaluation; the evaluator tells it from other errors by `isExhausted`, as CEL's `||` may swallow it. */
 class BudgetError extends Error {}
 
 export function startMeter(budget: number): void {
+  meter.budget = budget
   meter.left = budget
   meter.exhausted = false
 }
@@ -28,4 +29,9 @@ export function refuse(): never {
   meter.exhausted = true
   meter.left = -1
   throw new BudgetError('the expression costs too much')
+}
+
+/** What the last evaluation drew; for whoever evaluates many and bounds them together. */
+export function costOfLast(): number {
+  return meter.budget - meter.left
 }

@@ -37,13 +37,12 @@ function compilePattern(text: string): Pattern {
   return pattern
 }
 
+/** RE2 itself refuses nested repeats beyond 1,000; a class of Unicode is hundreds of ranges each time. */
 function repeatsTooOften(text: string): boolean {
-  let product = 1
-  for (const [, least, most] of text.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) {
-    product *= Math.max(1, Number(most || least))
-    if (product > expressionLimits.patternRepeats) return true
-  }
-  return false
+  const weight = /\\p/i.test(text) ? 20 : 1
+  let repeats = 0
+  for (const [, least, most] of text.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) repeats += Number(most || least) * weight
+  return repeats > expressionLimits.patternRepeats
 }
 
 function matches(this: string, text: string): boolean {
@@ -55,7 +54,7 @@ function matches(this: string, text: string): boolean {
   } catch {
     throw new ExpressionError('pattern')
   }
-  spend(Math.ceil((this.length * pattern.instructions) / 512))
+  spend(Math.ceil((this.length * pattern.instructions) / 8))
   return pattern.compiled.test(this)
 }
 

@@ -14,6 +14,7 @@ export const quickOperators: Readonly<Record<string, Operator>> = Object.assign(
   '_>=_': ordered((left, right) => left >= right),
   '_==_': equal,
   '_!=_': different,
+  '!_': (value) => (typeof value === 'boolean' ? !value : undefined),
   '_+_': added,
   '_-_': subtracted,
   '_*_': ofNumbers((left, right) => left * right),

@@ -8,6 +8,7 @@ export interface EventFacts {
   type: string
   domain?: string
   source?: string
+  /** By default when it was accepted. */
   occurredAt?: Date
   acceptedAt: Date
   category?: string
@@ -40,7 +41,10 @@ export function scopeOf(facts: { event?: EventFacts; recipient?: RecipientFacts;
   const bindings: Record<string, CelInput> = Object.create(null)
   Object.assign(bindings, constants)
   bindings.now = celTimestamp(facts.now)
-  if (facts.event) bindings.event = record(eventFields, facts.event)
+  if (facts.event) {
+    const { event } = facts
+    bindings.event = record(eventFields, event.occurredAt ? event : { ...event, occurredAt: event.acceptedAt })
+  }
   if (facts.recipient) bindings.recipient = record(recipientFields, facts.recipient)
   return { bindings }
 }

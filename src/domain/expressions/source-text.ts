@@ -19,22 +19,32 @@ export function placeOf(text: string, parsed: Parsed, nodeId: bigint | undefined
   return placeAt(text, isField ? offset + (/^\.\s*/.exec(text.slice(offset))?.[0].length ?? 0) : offset)
 }
 
-// Strings (raw ones, where a backslash is one, before those with escapes) and comments, in which brackets do not count.
-const skipped = [
-  String.raw`(?:[bB]?[rR]|[rR][bB])(?:"""[^]*?"""|'''[^]*?'''|"[^"\n]*"|'[^'\n]*')`,
-  String.raw`"""(?:\\[^]|[^\\])*?"""|'''(?:\\[^]|[^\\])*?'''`,
-  String.raw`"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'`,
-  String.raw`//[^\n]*`,
-]
-const tokens = new RegExp(`${skipped.join('|')}|[([{\\)\\]}]`, 'g')
+// Strings (raw ones, where a backslash is one, before those with escapes) and comments, in which nothing else counts;
+// quoted fields, blanks and brackets.
+const tokens = new RegExp(
+  [
+    String.raw`(?:[bB]?[rR]|[rR][bB])(?:"""[^]*?"""|'''[^]*?'''|"[^"\n]*"|'[^'\n]*')`,
+    String.raw`"""(?:\\[^]|[^\\])*?"""|'''(?:\\[^]|[^\\])*?'''`,
+    String.raw`"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'`,
+    String.raw`//[^\n]*`,
+    '`[^`\\n]*`',
+    String.raw`\s{2,}`,
+    String.raw`[([{\)\]}]`,
+  ].join('|'),
+  'g',
+)
+
+export function* tokensOf(text: string): Iterable<{ token: string; offset: number }> {
+  for (const { 0: token, index } of text.matchAll(tokens)) yield { token, offset: index }
+}
 
 /** The first bracket that is nested deeper than allowed, so that the parser never meets it. */
 export function tooDeepAt(text: string, allowed: number): Place | undefined {
   let depth = 0
-  for (const { 0: token, index } of text.matchAll(tokens)) {
+  for (const { token, offset } of tokensOf(text)) {
     if (token.length > 1) continue
     depth += '([{'.includes(token) ? 1 : -1
-    if (depth > allowed) return placeAt(text, index)
+    if (depth > allowed) return placeAt(text, offset)
   }
   return undefined
 }

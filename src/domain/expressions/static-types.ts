@@ -93,3 +93,9 @@ export function typeName(type: StaticType): string {
       return type.kind
   }
 }
+
+/** With its article, for sentences. */
+export function aType(type: StaticType): string {
+  const name = typeName(type)
+  return name === 'null' ? name : `${/^[aeio]/.test(name) ? 'an' : 'a'} ${name}`
+}

@@ -1,4 +1,4 @@
-import { type CelFunc, type CelList, CelScalar, celFunc, celMethod, celUint, listType } from '@bufbuild/cel'
+import { type CelFunc, type CelList, CelScalar, celFunc, celList, celMethod, celUint, listType } from '@bufbuild/cel'
 import { strings } from '@bufbuild/cel/ext'
 import { ExpressionError } from './expression-fault.ts'
 import { expressionLimits } from './expression-limits.ts'
@@ -34,6 +34,32 @@ function join(this: CelList, separator = ''): string {
   return parts.join(separator)
 }
 
+const formatOfLibrary = strings.find(({ name }) => name === 'format')!
+
+/** `%.2f` takes ints as well: JSON writes 100.00 as 100. */
+function format(this: string, args: CelList): string {
+  const values = [...args]
+  let index = 0
+  for (const [, clause] of this.matchAll(/%(?:\.\d+)?(.)/g)) {
+    if (clause === '%') continue
+    const value = values[index]
+    if ((clause === 'f' || clause === 'e') && typeof value === 'bigint') values[index] = Number(value)
+    index += 1
+  }
+  const result = formatOfLibrary.call(0, this, [celList(values)])
+  if (typeof result !== 'string') throw result
+  return result
+}
+
+/** In code points, without making a list of them. */
+function sizeOf(text: string): bigint {
+  let pairs = 0
+  for (let index = 1; index < text.length; index += 1) {
+    if ((text.charCodeAt(index) & 0xfc00) === 0xdc00 && (text.charCodeAt(index - 1) & 0xfc00) === 0xd800) pairs += 1
+  }
+  return BigInt(text.length - pairs)
+}
+
 const wholeNumber = /^[+-]?\d{1,20}$/
 const decimal = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity|nan)$/i
 
@@ -66,6 +92,11 @@ export const textFunctions: CelFunc[] = [
   celMethod('replace', STRING, [STRING, STRING, INT], STRING, replace),
   celMethod('join', LIST, [], STRING, join),
   celMethod('join', LIST, [STRING], STRING, join),
+  celMethod('format', STRING, [LIST], STRING, format),
+  celFunc('size', [STRING], INT, sizeOf),
+  celMethod('size', STRING, [], INT, function () {
+    return sizeOf(this)
+  }),
   celFunc('int', [STRING], INT, intOf),
   celFunc('uint', [STRING], UINT, uintOf),
   celFunc('double', [STRING], DOUBLE, doubleOf),

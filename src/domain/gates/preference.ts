@@ -113,14 +113,11 @@ function read(asked: Asked, own: Preferences | undefined, general: Preferences |
     if ((own?.enabled ?? general?.enabled) === false) {
       return { reason: 'opted_out', inputs: { enabled: false, by: by(own?.enabled, general?.enabled) } }
     }
-    const paused = own?.pausedUntil ?? general?.pausedUntil
-    if (paused !== undefined && paused > asked.now) {
-      const until = paused.toISOString()
-      return {
-        reason: 'paused',
-        until,
-        inputs: { paused_until: until, by: by(own?.pausedUntil, general?.pausedUntil) },
-      }
+    const isPaused = (said?: Preferences) => said?.pausedUntil !== undefined && said.pausedUntil > asked.now
+    const paused = isPaused(own) ? own : isPaused(general) ? general : undefined
+    if (paused?.pausedUntil) {
+      const until = paused.pausedUntil.toISOString()
+      return { reason: 'paused', until, inputs: { paused_until: until, by: paused === own ? 'recipient' : 'defaults' } }
     }
     if ((ownCategory?.enabled ?? generalCategory?.enabled ?? category?.enabled) === false) {
       const whose = by(ownCategory?.enabled, generalCategory?.enabled)

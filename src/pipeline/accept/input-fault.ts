@@ -2,4 +2,7 @@
 export interface InputFault {
   path: string[]
   message: string
+  /** Where in the text of an expression, from 1. */
+  line?: number
+  column?: number
 }

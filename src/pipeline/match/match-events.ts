@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto'
+import type { CompiledRule, RulePart } from '../../domain/compile-rule.ts'
+import type { Evaluated } from '../../domain/expressions/compile-expression.ts'
+import { type Scope, scopeOf, withRecipient } from '../../domain/expressions/scope.ts'
+import type { IntentPayload } from '../../domain/intent.ts'
+import type { Person } from '../../domain/person.ts'
+import type { RecipientSelector, Rule } from '../../domain/rule.ts'
+import type { CompiledRules } from '../../domain/rule-index.ts'
+import { giveVars } from '../../domain/rule-vars.ts'
+import type { Want } from '../../domain/want.ts'
+
+/** What matching reads of a business event. */
+export interface EventIntent {
+  id: string
+  type: string
+  priority: number
+  category?: string
+  eventId?: string
+  correlationId?: string
+  acceptedAt: Date
+  payload: IntentPayload
+}
+
+/** An expression of a rule that failed on an event: the rule is left out for that event. */
+export interface RuleFault {
+  ruleId: string
+  version: number
+  intentId: string
+  part: RulePart
+  /** A closed set: the metric's label. */
+  code: string
+  /** Names no value. */
+  message: string
+}
+
+/** What of a want is the same for all whom a rule notifies of an event. */
+export type RuleWant = Pick<
+  Want,
+  'type' | 'priority' | 'category' | 'channels' | 'fallbackChannels' | 'schedule' | 'fold' | 'rule' | 'acceptedAt'
+>
+
+/** A rule that wants an event. */
+export interface RuleMatch<Intent extends EventIntent = EventIntent> {
+  intent: Intent
+  compiled: CompiledRule
+  /** Whom it notifies; what the rule's expression gave is among `userIds`. */
+  audience: Required<Omit<RecipientSelector, 'expression' | 'type'>>
+  want: RuleWant
+  /** To which group of alerts the event belongs, and whether it says that what they tell of is over. */
+  group?: { key: string; resolved: boolean; policy: NonNullable<Rule['group']> }
+  /** Name of the template; absent: `subject`, `body` and `bodyHtml` of the variables are the content. */
+  template?: string
+  /** The template's variables for one recipient; a fault leaves that recipient out. */
+  varsFor(person: Pick<Person, RecipientFields>): MatchVars
+}
+
+type RecipientFields = 'id' | 'name' | 'locale' | 'timezone' | 'roles' | 'groups' | 'attributes'
+
+export type MatchVars = { ok: true; vars: Record<string, unknown> } | { ok: false; fault: RuleFault }
+
+/** How the rules' expressions did on a chunk; see createRuleHealth. */
+export interface RuleHealthNotes {
+  faults: RuleFault[]
+  /** Faults of a rule since it last did well in this chunk. */
+  streaks: Map<string, number>
+  /** Rules whose pattern gave an answer. */
+  answered: Set<string>
+  /** Rules that matched with all that they say. A fault behind the pattern is forgotten only by that. */
+  whole: Set<string>
+}
+
+export interface Matched<Intent extends EventIntent> {
+  matched: RuleMatch<Intent>[]
+  /** Events that no rule wants. */
+  unmatched: Intent[]
+  health: RuleHealthNotes
+}
+
+/**
+ * Asks the rules of events, each in the rules' order. What a rule is asked of, and when: it is on, the event was accepted in
+ * the time for which it holds, types and domains fit, and its pattern says yes. Never throws for what an expression does.
+ */
+export function matchEvents<Intent extends EventIntent>(
+  intents: readonly Intent[],
+  rules: CompiledRules,
+  now: Date,
+): Matched<Intent> {
+  const matched: RuleMatch<Intent>[] = []
+  const unmatched: Intent[] = []
+  const health: RuleHealthNotes = { faults: [], streaks: new Map(), answered: new Set(), whole: new Set() }
+  for (const intent of intents) {
+    const before = matched.length
+    let scope: Scope | undefined
+    for (const compiled of rules.candidates({ type: intent.type, domain: domainOf(intent) })) {
+      if (!holdsAt(compiled.rule, intent.acceptedAt)) continue
+      scope ??= scopeOfIntent(intent, now)
+      const asked = askRule(compiled, intent, scope)
+      noteHealth(health, compiled.rule.id, asked)
+      if (asked !== undefined && 'want' in asked) matched.push(asked)
+    }
+    if (matched.length === before) unmatched.push(intent)
+  }
+  return { matched, unmatched, health }
+}
+
+/** Asks one rule of one event: a match, a fault, or undefined where it does not want it. For explain, too. */
+export function askRule<Intent extends EventIntent>(
+  compiled: CompiledRule,
+  intent: Intent,
+  scope: Scope,
+): RuleMatch<Intent> | RuleFault | undefined {
+  const wanted = compiled.condition?.evaluate(scope)
+  if (wanted?.ok === true && wanted.value === false) return undefined // as almost every answer is
+  const { rule, recipients, batchKey, vars, broken } = compiled
+  const fault = (part: RulePart, { code, message }: { code: string; message: string }): RuleFault => {
+    return { ruleId: rule.id, version: rule.version, intentId: intent.id, part, code, message }
+  }
+  const [first] = broken
+  if (first) return fault(first.part, { code: 'invalid', message: first.message })
+  if (wanted?.ok === false) return fault('eventPattern', wanted)
+
+  const named = recipients ? idsOf(recipients.evaluate(scope)) : nobody
+  if (!named.ok) return fault('recipientSelector.expression', named)
+  const key = batchKey?.evaluate(scope)
+  if (key && !key.ok) return fault('batchKey', key)
+  const group = groupOf(compiled, scope)
+  if (group && 'code' in group) return fault(group.part, group)
+  const shared = giveVars(vars.ofEvent, scope)
+  if (!shared.ok) return fault(shared.fault.part, shared.fault)
+
+  return {
+    intent,
+    compiled,
+    audience: {
+      userIds:
+        named.ids.length > 0
+          ? [...new Set([...(rule.selector.userIds ?? []), ...named.ids])]
+          : (rule.selector.userIds ?? none),
+      roles: rule.selector.roles ?? none,
+      groups: rule.selector.groups ?? none,
+      addresses: rule.selector.addresses ?? none,
+    },
+    want: {
+      type: intent.type,
+      priority: rule.priority,
+      category: rule.category ?? intent.category,
+      channels: rule.channels,
+      fallbackChannels: rule.fallbackChannels,
+      schedule: rule.schedule,
+      fold: rule.digest && { key: foldKey(rule.id, key?.value), policy: rule.digest },
+      rule: { id: rule.id, name: rule.name, version: rule.version },
+      acceptedAt: intent.acceptedAt,
+    },
+    group,
+    template: rule.template,
+    varsFor(person) {
+      if (vars.ofRecipient.length === 0) return { ok: true, vars: shared.values }
+      const own = giveVars(vars.ofRecipient, withRecipient(scope, person))
+      return own.ok
+        ? { ok: true, vars: { ...shared.values, ...own.values } }
+        : { ok: false, fault: fault(own.fault.part, own.fault) }
+    },
+  }
+}
+
+const none: readonly never[] = []
+const nobody: { ok: true; ids: readonly string[] } = { ok: true, ids: none }
+
+/** Whether a rule is in force for what was accepted at a moment. */
+export function holdsAt({ validFrom, validUntil }: Pick<Rule, 'validFrom' | 'validUntil'>, at: Date): boolean {
+  return (validFrom === undefined || validFrom <= at) && (validUntil === undefined || at < validUntil)
+}
+
+export const domainOf = ({ type, payload }: Pick<EventIntent, 'type' | 'payload'>): string =>
+  payload.event?.domain ?? type.split('.', 1)[0]!
+
+/** The variables of the expressions, made once for an event and shared by all rules. */
+export function scopeOfIntent(intent: EventIntent, now: Date): Scope {
+  const { event, data } = intent.payload
+  return scopeOf({
+    event: {
+      id: intent.eventId ?? intent.id,
+      type: intent.type,
+      domain: domainOf(intent),
+      source: event?.source,
+      occurredAt: event?.occurredAt === undefined ? intent.acceptedAt : new Date(event.occurredAt),
+      acceptedAt: intent.acceptedAt,
+      category: intent.category,
+      priority: intent.priority,
+      correlationId: intent.correlationId,
+      data,
+    },
+    now,
+  })
+}
+
+const maxIds = 10_000
+const maxIdLength = 255
+
+/** What a selector's expression gave, as external ids; null and empty texts are nobody. */
+function idsOf(evaluated: Evaluated): { ok: true; ids: string[] } | { ok: false; code: string; message: string } {
+  if (!evaluated.ok) return evaluated
+  const given = Array.isArray(evaluated.value) ? (evaluated.value as unknown[]) : [evaluated.value]
+  if (given.length > maxIds) return { ok: false, code: 'too_many', message: `gave more than ${maxIds} ids` }
+  const ids: string[] = []
+  for (const one of given) {
+    if (one === null || one === undefined || one === '') continue
+    const id = typeof one === 'number' && Number.isSafeInteger(one) ? String(one) : one
+    if (typeof id !== 'string') return { ok: false, code: 'type', message: 'did not give an id or a list of ids' }
+    if (id.length > maxIdLength || id.includes('\0')) {
+      return { ok: false, code: 'type', message: `gave an id that is none, or longer than ${maxIdLength}` }
+    }
+    ids.push(id)
+  }
+  return { ok: true, ids }
+}
+
+function groupOf(
+  { rule, group }: CompiledRule,
+  scope: Scope,
+): RuleMatch['group'] | { part: RulePart; code: string; message: string } {
+  if (!group || !rule.group) return undefined
+  const values: unknown[] = []
+  for (const { part, expression } of group.by) {
+    const evaluated = expression.evaluate(scope)
+    if (!evaluated.ok) return { part, ...evaluated }
+    values.push(evaluated.value)
+  }
+  const resolved = group.resolved?.evaluate(scope) ?? no
+  if (!resolved.ok) return { part: 'group.resolved', ...resolved }
+  return { key: foldKey(rule.id, values), resolved: resolved.value === true, policy: rule.group }
+}
+
+const no = { ok: true, value: false } as const
+const maxKeyLength = 200
+
+/** Which of a rule's digests or groups: keys may be long, and hold what people wrote. */
+function foldKey(ruleId: string, value: unknown): string {
+  if (value === undefined) return `rule:${ruleId}`
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const short = text.length <= maxKeyLength && storable.test(text)
+  return `rule:${ruleId}:${short ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`}`
+}
+
+const storable = /^[^\p{Cc}\p{Cs}]*$/u
+
+function noteHealth(health: RuleHealthNotes, ruleId: string, asked: RuleMatch | RuleFault | undefined): void {
+  if (asked !== undefined && 'code' in asked) {
+    health.faults.push(asked)
+    health.streaks.set(ruleId, (health.streaks.get(ruleId) ?? 0) + 1)
+    return
+  }
+  health.answered.add(ruleId)
+  if (asked) health.whole.add(ruleId)
+  if (health.streaks.size === 0 || !health.streaks.has(ruleId)) return
+  const last = health.faults.findLast((fault) => fault.ruleId === ruleId)
+  if (asked || last?.part === 'eventPattern') health.streaks.delete(ruleId)
+}
