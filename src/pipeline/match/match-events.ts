@@ -94,13 +94,28 @@ export function matchEvents<Intent extends EventIntent>(
     for (const compiled of rules.candidates({ type: intent.type, domain: domainOf(intent) })) {
       if (!holdsAt(compiled.rule, intent.acceptedAt)) continue
       scope ??= scopeOfIntent(intent, now)
-      const asked = askRule(compiled, intent, scope)
+      const asked = askSafely(compiled, intent, scope)
       noteHealth(health, compiled.rule.id, asked)
       if (asked !== undefined && 'want' in asked) matched.push(asked)
     }
     if (matched.length === before) unmatched.push(intent)
   }
   return { matched, unmatched, health }
+}
+
+/** What an expression throws is a fault of ours, and no more fatal to the chunk than a fault of the rule. */
+function askSafely<Intent extends EventIntent>(
+  compiled: CompiledRule,
+  intent: Intent,
+  scope: Scope,
+): RuleMatch<Intent> | RuleFault | undefined {
+  try {
+    return askRule(compiled, intent, scope)
+  } catch (error) {
+    const { id: ruleId, version } = compiled.rule
+    const message = `it ended in a ${error instanceof Error ? error.name : 'fault'}`
+    return { ruleId, version, intentId: intent.id, part: 'eventPattern', code: 'failed', message }
+  }
 }
 
 /** Asks one rule of one event: a match, a fault, or undefined where it does not want it. For explain, too. */
