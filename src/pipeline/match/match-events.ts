@@ -94,7 +94,7 @@ export function matchEvents<Intent extends EventIntent>(
     for (const compiled of rules.candidates({ type: intent.type, domain: domainOf(intent) })) {
       if (!holdsAt(compiled.rule, intent.acceptedAt)) continue
       scope ??= scopeOfIntent(intent, now)
-      const asked = askSafely(compiled, intent, scope)
+      const asked = askRule(compiled, intent, scope)
       noteHealth(health, compiled.rule.id, asked)
       if (asked !== undefined && 'want' in asked) matched.push(asked)
     }
@@ -103,14 +103,17 @@ export function matchEvents<Intent extends EventIntent>(
   return { matched, unmatched, health }
 }
 
-/** What an expression throws is a fault of ours, and no more fatal to the chunk than a fault of the rule. */
-function askSafely<Intent extends EventIntent>(
+/**
+ * Asks one rule of one event: a match, a fault, or undefined where it does not want it. What an expression throws is a fault of
+ * ours, and no more fatal to the chunk than a fault of the rule.
+ */
+export function askRule<Intent extends EventIntent>(
   compiled: CompiledRule,
   intent: Intent,
   scope: Scope,
 ): RuleMatch<Intent> | RuleFault | undefined {
   try {
-    return askRule(compiled, intent, scope)
+    return ask(compiled, intent, scope)
   } catch (error) {
     const { id: ruleId, version } = compiled.rule
     const message = `it ended in a ${error instanceof Error ? error.name : 'fault'}`
@@ -118,8 +121,7 @@ function askSafely<Intent extends EventIntent>(
   }
 }
 
-/** Asks one rule of one event: a match, a fault, or undefined where it does not want it. For explain, too. */
-export function askRule<Intent extends EventIntent>(
+function ask<Intent extends EventIntent>(
   compiled: CompiledRule,
   intent: Intent,
   scope: Scope,

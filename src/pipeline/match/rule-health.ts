@@ -15,6 +15,11 @@ const noteSql = statement('match/note_rule_health')
 export interface RuleHealth {
   /** To be told of every chunk of events, once it is planned. `rules` says which version of a rule was asked. */
   observe(tenantId: string, notes: RuleHealthNotes, rules: { get(id: string): VersionOf | undefined }): void
+  /**
+   * To be told of variables that could not be given for a recipient. They are counted and shown, and switch nothing off: it may
+   * be the recipient who lacks something.
+   */
+  observeRecipients(tenantId: string, faults: readonly RuleFault[]): void
   /** Writes what has gathered. */
   close(): Promise<void>
 }
@@ -105,6 +110,20 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
       writing = writing.then(write)
     }, ms)
 
+  function gather(): void {
+    if (notes.size > 0) timer ??= writeSoon(options.gatherMs ?? 5_000)
+  }
+
+  function noteFaults(tenantId: string, faults: readonly RuleFault[]): void {
+    for (const fault of faults) {
+      options.metrics?.ruleErrors.inc({ reason: fault.code })
+      const note = noteOf(tenantId, fault.ruleId, fault.version)
+      note.total++
+      note.last = fault
+      note.at = clock.now()
+    }
+  }
+
   return {
     observe(tenantId, { faults, streaks, answered, whole }, rules) {
       for (const ruleId of answered) {
@@ -116,14 +135,8 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
         note.answered = true
         note.whole ||= isWhole
       }
+      noteFaults(tenantId, faults)
       let isUrgent = false
-      for (const fault of faults) {
-        options.metrics?.ruleErrors.inc({ reason: fault.code })
-        const note = noteOf(tenantId, fault.ruleId, fault.version)
-        note.total++
-        note.last = fault
-        note.at = clock.now()
-      }
       for (const [ruleId, streak] of streaks) {
         const version = faults.find((fault) => fault.ruleId === ruleId)?.version
         if (version === undefined) continue
@@ -131,11 +144,14 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
         note.streak += streak
         isUrgent ||= note.streak >= errorStreak
       }
-      if (notes.size === 0) return
       if (isUrgent) {
         clearTimeout(timer)
         timer = writeSoon(0)
-      } else timer ??= writeSoon(options.gatherMs ?? 5_000)
+      } else gather()
+    },
+    observeRecipients(tenantId, faults) {
+      noteFaults(tenantId, faults)
+      gather()
     },
     async close() {
       clearTimeout(timer)

@@ -174,6 +174,23 @@ describe('the faults of a rule', () => {
     assert.deepEqual(noted, { streak: 16, total: 16, enabled: false, version: 2 })
   })
 
+  it('for a recipient are shown, and switch nothing off', async () => {
+    const rule = aRule({ templateVars: { level: { cel: 'recipient.attributes.level' } } })
+    await save(rule)
+    const rules = compileRules([rule])
+    const health = newHealth(2)
+    const { matched, health: notes } = matchEvents([bad()], rules, clock.now())
+    health.observe(tenant, notes, rules)
+    const told = ['ann', 'bob', 'cid'].map((id) => matched[0]!.varsFor({ id, roles: [], groups: [], attributes: {} }))
+    health.observeRecipients(
+      tenant,
+      told.flatMap((one) => (one.ok ? [] : [one.fault])),
+    )
+    const { faults, ...noted } = await after(rule, [], health)
+    assert.deepEqual(noted, { streak: 0, total: 3, enabled: true, version: 1 })
+    assert.equal(faults!.last_part, 'templateVars.level')
+  })
+
   it('of a rule that is deleted are forgotten', async () => {
     const rule = aRule({ eventPattern: 'event.data.total > 100' })
     const rules = compileRules([rule])
