@@ -86,20 +86,20 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
     notes = new Map()
     if (taken.length === 0) return
     try {
-      await inTransaction(pool, async (trx) => {
+      const off = await inTransaction(pool, async (trx) => {
         const locked = await run<{ id: string }>(trx, lockSql, lockArrays(taken))
-        if (locked.length === 0) return
+        if (locked.length === 0) return []
         const wanted = new Set(locked.map(({ id }) => id))
         const noted = taken.filter(({ ruleId }) => wanted.has(ruleId))
-        const off = await run<SwitchedOff>(trx, noteSql, [...arraysOf(noted), clock.now(), errorStreak])
-        for (const [tenantId, rules] of Map.groupBy(off, (rule) => rule.tenant_id)) {
+        const failing = await run<SwitchedOff>(trx, noteSql, [...arraysOf(noted), clock.now(), errorStreak])
+        for (const [tenantId, rules] of Map.groupBy(failing, (rule) => rule.tenant_id)) {
           await appendStatusEvents(trx, tenantId, rules.map(eventOf), ids, clock.now())
-          logger.error(
-            { tenantId, rules: rules.map(({ id }) => id) },
-            'rules were switched off: their expressions fail',
-          )
         }
+        return failing
       })
+      for (const { tenant_id: tenantId, id, code, part } of off) {
+        logger.error({ tenantId, ruleId: id, code, part }, 'a rule was switched off: its expressions fail')
+      }
     } catch (error) {
       logger.warn({ err: error, rules: taken.length }, 'how rules do could not be noted')
     }

@@ -115,7 +115,7 @@ describe('the faults of a rule', () => {
         },
       },
     ])
-    assert.ok(log.some((line) => line.includes(rule.id) && line.includes('switched off')))
+    assert.ok(log.some((line) => line.includes(rule.id) && line.includes('was switched off')))
     const before = new Date(clock.now().getTime() - 1)
     const enabledAt = async (at: Date) => (await rulesAt(worker, tenant, at)).find(({ id }) => id === rule.id)!.enabled
     assert.deepEqual([await enabledAt(before), await enabledAt(clock.now())], [true, false])
