@@ -1,5 +1,5 @@
 -- Mark intents that lead to no notification: $1 tenant, $2 [{subject_id, type, data}] the events, $3 least id, $4 greatest id, $5 now,
--- $6 ids, $7 unmatched (an event that no rule wanted) or failed (it could not be processed), $8 id of the batch of events.
+-- $6 ids, $7 unmatched (an event that no rule wanted), no_recipients (its rules name nobody) or failed (it could not be processed), $8 id of the batch of events.
 -- Called by: pipeline/match/match-intents.ts, in the transaction that plans the chunk, or in one of its own.
 -- Guard:     outcome is null; an intent that was marked before is left alone, and no second event is appended.
 with marked as (

@@ -4,7 +4,7 @@
 -- $4 is the least intent id and $5 the greatest notification id: a story is one range.
 select 'notification' as kind, n.id, json_build_object(
          'recipient_id', n.recipient_id, 'recipient_name', n.recipient_name, 'locale', n.locale, 'timezone', n.timezone,
-         'type', n.type, 'category', n.category, 'template', n.template, 'has_fallback', n.has_fallback, 'expires_at', n.expires_at,
+         'type', n.type, 'category', n.category, 'template', n.template, 'vars', case when n.rule_id is not null then coalesce(n.vars, '{}') end, 'has_fallback', n.has_fallback, 'expires_at', n.expires_at,
          'correlation_id', n.correlation_id, 'traceparent', n.traceparent, 'created_at', n.created_at) as content,
        null as idempotency_key
 from carillon.notifications n

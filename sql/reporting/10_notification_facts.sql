@@ -8,13 +8,15 @@ select n.tenant_id,
        n.id,
        carillon.intent_id_of(n.id) as intent_id,
        coalesce(n.outcome::text, case
-         when d.deliveries = 0 then 'pending'
+         when d.deliveries = 0 then case when n.reason = 'digest' then 'scheduled' else 'pending' end
          when d.only_audit is not null then d.only_audit
          when d.delivered then 'delivered'
          when d.sent then 'sent'
          when d.sending then 'sending'
          when d.retrying then 'retrying'
-         when d.waiting then 'queued'
+         when d.queued then 'queued'
+         when d.snoozed then 'scheduled'
+         when d.held then 'queued'
          when d.all_cancelled then 'cancelled'
          when d.all_suppressed then 'suppressed'
          when d.all_expired then 'expired'
@@ -47,7 +49,9 @@ cross join lateral (
          coalesce(bool_or(d.state = 'sent' and d.channel <> 'audit'), false) as sent,
          coalesce(bool_or(d.state = 'sending' and d.channel <> 'audit'), false) as sending,
          coalesce(bool_or(d.state = 'retrying' and d.channel <> 'audit'), false) as retrying,
-         coalesce(bool_or(d.state in ('queued', 'held') and d.channel <> 'audit'), false) as waiting,
+         coalesce(bool_or(d.state = 'queued' and d.channel <> 'audit'), false) as queued,
+         coalesce(bool_or(d.state = 'snoozed' and d.channel <> 'audit'), false) as snoozed,
+         coalesce(bool_or(d.state = 'held' and d.channel <> 'audit'), false) as held,
          coalesce(bool_and(d.state = 'cancelled' or d.channel = 'audit'), false) as all_cancelled,
          coalesce(bool_and(d.state = 'suppressed' or d.channel = 'audit'), false) as all_suppressed,
          coalesce(bool_and(d.state = 'expired' or d.channel = 'audit'), false) as all_expired,

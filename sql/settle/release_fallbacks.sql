@@ -11,7 +11,7 @@ with siblings as materialized (
   from siblings s
   where s.state = 'held'
     and not exists (select from siblings o where o.notification = s.notification and o.channel <> 'audit'
-                    and o.state in ('queued', 'sending', 'retrying', 'sent', 'delivered'))
+                    and o.state in ('queued', 'snoozed', 'sending', 'retrying', 'sent', 'delivered'))
   order by s.notification, s.fallback_rank
 ), released as (
   update carillon.deliveries d

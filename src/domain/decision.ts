@@ -20,7 +20,7 @@ export type Gate = (typeof gates)[number]
 /** Why a gate did not let something through: a closed set, and the metric label. */
 export const gateReasons = {
   silence: ['silenced', 'inhibited'],
-  validity: ['expired', 'template_not_found', 'channel_disabled', 'no_address', 'no_recipients'],
+  validity: ['expired', 'template_not_found', 'channel_disabled', 'no_address', 'no_recipients', 'rule_error'],
   recipient: ['recipient_disabled'],
   suppression: ['address_suppressed'],
   consent: ['no_consent'],

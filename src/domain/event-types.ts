@@ -51,13 +51,15 @@ const notificationTypes: Record<string, Row> = {
     'stopped',
     'continues',
   ),
-  'notification.intent.unmatched': told('no rule wanted the business event'),
+  'notification.intent.unmatched': told('no rule wanted the business event, or those that did name nobody', 'reason'),
   'notification.intent.failed': told('it could not be processed, however often it was tried', 'reason', 'code'),
   'notification.cancelled': told('the notification was cancelled before it reached anybody', 'reason'),
   'notification.expired': told('it was too late for the notification when it was planned', 'reason'),
   'notification.failed': told('nothing could be made of the notification', 'reason'),
   'notification.suppressed': told('the gates let no channel of the notification through', 'reason'),
-  'notification.digest.closed': planned('a digest was closed, and goes out as one notification', 'folded', 'reason'),
+  'notification.folded': told('the notification waits in a digest', 'reason'),
+  'notification.digested': told('the notification went out in a digest', 'reason'),
+  'notification.digest.closed': told('a digest was closed, and goes out as one notification', 'folded', 'reason'),
 }
 
 const attempt = ['channel', 'attempt', 'provider', 'reason', 'possible_duplicate'] as const
@@ -68,7 +70,7 @@ const deliveryTypes: Record<string, Row> = {
   failed: told('it ended without success', ...attempt),
   bounced: planned('it came back after a provider had taken it', 'channel', 'provider', 'reason'),
   suppressed: told('a gate did not let it through', 'channel', 'reason'),
-  snoozed: planned('it waits, and that uses up no attempt', 'channel', 'reason', 'next_attempt_at'),
+  snoozed: told('it waits, and that uses up no attempt', 'channel', 'reason', 'next_attempt_at'),
   opened: planned('somebody opened it', 'channel', 'machine'),
   clicked: planned('somebody followed a link in it', 'channel', 'machine'),
   retrying: told('the attempt failed, and another one follows', ...attempt, 'next_attempt_at'),
@@ -95,7 +97,12 @@ const systemTypes: Record<string, Row> = {
   'carillon.breaker.closed': planned('a provider that was left alone works again', 'channel', 'provider'),
   'carillon.template.quarantined': planned('a template fails so often that it is set aside', 'template', 'reason'),
   'carillon.rule.disabled': told('a rule was switched off, since its expressions fail', 'reason', 'attributes'),
-  'carillon.quota.reached': planned('a tenant has used up what it may send', 'channel', 'reason', 'attributes'),
+  'carillon.quota.reached': told(
+    'a quota of the tenant is used up to 80 or to 100 %',
+    'channel',
+    'reason',
+    'attributes',
+  ),
 }
 
 /** `sent` of notification.email.sent, `digest_closed`, `breaker_opened`. */

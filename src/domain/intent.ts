@@ -1,5 +1,6 @@
 import type { Channel } from './channel.ts'
 import type { Attachment } from './message.ts'
+import type { Schedule } from './schedule.ts'
 
 export type RecipientType = 'user' | 'role' | 'group' | 'system'
 
@@ -35,8 +36,12 @@ export interface IntentPayload {
   email?: { cc?: string[]; bcc?: string[]; replyTo?: string; attachments?: Attachment[] }
   data: Record<string, unknown>
   metadata: Record<string, unknown>
+  /** When each recipient gets it, by a clock of their own. */
+  schedule?: Schedule
   /** Of a business event. */
   event?: { domain: string; source?: string; occurredAt?: string }
+  /** Of a digest that was closed, or a group of alerts that is told of: it is not folded again. */
+  digest?: { id: string; rule?: { id: string; version: number } }
   /** Of a status webhook: the event that it tells of, which `data` describes. */
   statusEvent?: { id: string; at: string }
 }

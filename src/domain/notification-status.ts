@@ -3,6 +3,7 @@ import type { Channel } from './channel.ts'
 /** Where a delivery can be; the enum carillon.delivery_state. */
 export const deliveryStates = [
   'queued',
+  'snoozed',
   'held',
   'sending',
   'retrying',
@@ -39,21 +40,23 @@ export type NotificationOutcome = Extract<DeliveryState, 'sent' | 'failed' | 'ca
 /** Why an intent led to no notification. */
 export type IntentOutcome = 'unmatched' | 'no_recipients' | 'failed'
 
-const best: readonly DeliveryState[] = ['delivered', 'sent', 'sending', 'retrying', 'queued', 'held']
+const best: readonly DeliveryState[] = ['delivered', 'sent', 'sending', 'retrying', 'queued', 'snoozed', 'held']
 const unanimous: readonly NotificationStatus[] = ['cancelled', 'suppressed', 'expired']
 
 /**
  * The status of a planned notification: its outcome where it has one, else what its deliveries say together. The best
  * of them speaks for all; an end without success is named when all agree on it, and is `failed` when they do not. The
- * audit line is written while planning and reaches nobody, so it speaks only where there is nothing else.
+ * audit line is written while planning and reaches nobody, so it speaks only where there is nothing else. What waits in a
+ * digest has no deliveries of its own.
  * sql/read/notification_status.sql says the same, for filters; a test keeps the two together.
  */
 export function notificationStatus(
   outcome: NotificationOutcome | null,
   deliveries: readonly { channel: Channel; state: DeliveryState }[],
+  reason: string | null = null,
 ): NotificationStatus {
   if (outcome) return outcome
-  if (deliveries.length === 0) return 'pending'
+  if (deliveries.length === 0) return reason === 'digest' ? 'scheduled' : 'pending'
   const reaching = deliveries.filter(({ channel }) => channel !== 'audit')
   const states = (reaching.length > 0 ? reaching : deliveries).map(({ state }) => state)
   const leading = best.find((state) => states.includes(state))
@@ -63,6 +66,7 @@ export function notificationStatus(
 
 /** A delivery's state in the words of the API: a held fallback waits like a queued one, a bounce is a failure. */
 export function deliveryStatus(state: DeliveryState): NotificationStatus {
+  if (state === 'snoozed') return 'scheduled'
   if (state === 'held') return 'queued'
   if (state === 'bounced') return 'failed'
   return state

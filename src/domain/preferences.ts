@@ -33,6 +33,9 @@ export interface Preferences {
   categories?: Readonly<Record<string, CategoryPreference>>
   eventTypes?: Readonly<Record<string, { enabled?: boolean; channels?: readonly Channel[] }>>
   quietHours?: QuietHours
+  /** As they were told with the preferences: the recipient's own stand with the recipient. Of defaults: for who has none. */
+  timezone?: string
+  locale?: string
 }
 
 /** Preferences as they stand in the database, with the version that a decision names. */

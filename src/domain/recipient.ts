@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Channel } from './channel.ts'
 import type { RecipientRef } from './intent.ts'
-import { endpointAddress } from './status-webhook.ts'
+import { endpointAddress, endpointIdOf } from './status-webhook.ts'
 
 /** A recipient as the gates see it: who, and the first usable address on each channel. */
 export interface Recipient {
@@ -35,6 +35,25 @@ export function inlineAddresses(ref: RecipientRef): Partial<Record<Channel, stri
   }
   if (ref.webhookEndpointId) addresses.webhook = endpointAddress(ref.webhookEndpointId)
   return addresses
+}
+
+/** The same with an address on a channel; a webhook's may be the name of an endpoint. Channels of records alone stay as they are. */
+export function refWith(ref: RecipientRef, channel: Channel, address: string): RecipientRef {
+  const endpointId = channel === 'webhook' ? endpointIdOf(address) : undefined
+  if (endpointId) return { ...ref, webhookEndpointId: endpointId }
+  const field = fieldOf.find(([of]) => of === channel)?.[1]
+  return field ? { ...ref, [field]: address } : ref
+}
+
+/** A request that names these addresses: what inlineAddresses reads. */
+export function refOf({ type, name, locale, timezone, addresses }: Omit<Recipient, 'id' | 'known'>): RecipientRef {
+  const given = Object.entries(addresses) as [Channel, string][]
+  return given.reduce((ref: RecipientRef, [channel, address]) => refWith(ref, channel, address), {
+    type,
+    name,
+    locale,
+    timezone,
+  })
 }
 
 /**

@@ -22,8 +22,11 @@ export interface Chunk {
   ids: string[]
   /** The greatest of its ids'; absent: 0. */
   priority?: number
-  /** Where the expansion of a role or group goes on: which recipient of the request, after which member, with which ordinal. */
-  after?: { ref: number; recipientId: string; ordinal: number }
+  /**
+   * Where the expansion of a role or group goes on: which recipient of the request, after which member, with which ordinal. Of a
+   * business event, with the rules that are still to be worked, as they were when it was matched.
+   */
+  after?: { ref: number; recipientId: string; ordinal: number; rules?: { id: string; version: number }[] }
   /** How many attempts its deliveries had when the job was made; absent: that is not known. */
   attempts?: number
   /** Deliveries that were sent in the job of their intents, by a process that was lost: they are taken over. */

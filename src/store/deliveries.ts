@@ -47,11 +47,11 @@ export async function lockDeliveries(
 const cancelSql: Statement = {
   name: 'deliveries_cancel',
   text: `update carillon.deliveries d set state = 'cancelled', reason = 'cancelled', next_attempt_at = null, updated_at = $4::timestamptz
-  where d.tenant_id = $1::uuid and d.id > $2::uuid and d.id <= $3::uuid and d.state in ('queued', 'held', 'retrying')
+  where d.tenant_id = $1::uuid and d.id > $2::uuid and d.id <= $3::uuid and d.state in ('queued', 'snoozed', 'held', 'retrying')
   returning d.id, d.channel`,
 }
 
-/** Cancels what of a notification's deliveries still waits. Lock them first, in a statement of its own. */
+/** Cancels what of a notification's deliveries still waits. Lock them first, in a statement of its own. Of a snooze the row goes when it is due. */
 export async function cancelDeliveries(
   on: Queryable,
   tenantId: string,

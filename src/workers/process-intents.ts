@@ -1,11 +1,13 @@
 import type pg from 'pg'
 import type { GateSettings } from '../domain/decide.ts'
-import { notificationIdOf } from '../domain/ids.ts'
+import { notificationId, notificationIdOf } from '../domain/ids.ts'
 import { laneOf } from '../domain/priority.ts'
 import { type Intent, loadIntents } from '../pipeline/enrich/load-intents.ts'
-import { type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
-import { markIntents, matchIntents } from '../pipeline/match/match-intents.ts'
-import { permit } from '../pipeline/permit/permit.ts'
+import { type Addressee, type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
+import { type IntentEnd, markIntents } from '../pipeline/match/match-intents.ts'
+import { plannedBefore } from '../pipeline/match/planned-before.ts'
+import { type Permitted, permit } from '../pipeline/permit/permit.ts'
+import { foldMembers } from '../pipeline/plan/fold-members.ts'
 import { makePlan, type Plan, type Planned, type PlanSettings, writePlan } from '../pipeline/plan/plan-notifications.ts'
 import { type Content, contentOfPlan } from '../pipeline/render/load-content.ts'
 import type { Claim } from '../pipeline/send/claim-deliveries.ts'
@@ -15,12 +17,19 @@ import type { IdSource } from '../platform/id-source.ts'
 import { enqueue, type NewJob } from '../queue/enqueue.ts'
 import { type Chunk, intentsQueue } from '../queue/queues.ts'
 import type { TemplateCatalogue } from '../store/template-catalogue.ts'
+import type { SettingsCatalogue } from '../store/tenant-settings.ts'
+import { foldingsOf } from './foldings.ts'
+import { keepLimits } from './keep-limits.ts'
+import { type WantsDeps, wantsOf } from './wants-of-intents.ts'
 
 export interface ProcessIntentsDeps {
   pool: pg.Pool
   clock: Clock
   ids: IdSource
   catalogue: TemplateCatalogue
+  settings: SettingsCatalogue
+  /** Hears how the rules' expressions did. */
+  ruleHealth: WantsDeps['ruleHealth']
   gates: GateSettings
   plan: PlanSettings
   /** Recipients that one planning transaction takes on; the rest of the chunk goes on in jobs of its own. */
@@ -47,44 +56,78 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
   const now = on.clock.now()
   const intents = chunk.intents ?? (await loadIntents(on.pool, chunk))
   if (intents.length === 0) return
-  const { matched, unmatched } = matchIntents(intents)
-  const { addressees, continuations } = await resolveRecipients(on.pool, matched, chunk, on.recipientsPerChunk)
+  const settings = await on.settings.of(chunk.tenant_id)
+  const { asked, wanted, unmatched } = await wantsOf(intents, chunk, settings, on, now)
+  const { addressees, continuations } = await resolveRecipients(on.pool, wanted, chunk, on.recipientsPerChunk, now)
   await on.catalogue.load(
     chunk.tenant_id,
-    matched.flatMap(({ payload }) => payload.template ?? []),
+    wanted.flatMap(({ template }) => template ?? []),
   )
-  const decided = permit(addressees, on.catalogue, on.gates, now)
+  const permitted = permit(addressees, on.catalogue, on.gates, settings, now)
+  const isNew = chunk.tries ? await unplanned(permitted, chunk.tenant_id, on.pool) : undefined
+  const limited = await keepLimits(on.pool, chunk.tenant_id, permitted.filter(isNew ?? Boolean), settings, now)
   // Pages of a role are planned by several jobs, and a job that comes again has to release what its last worker claimed: no
   // mark would tell whose claim it is.
   const inIntentsJobs = !chunk.after && !chunk.tries && continuations.length === 0
   const continuing = new Set(continuations.map(({ intentId }) => intentId))
-  const settings = { ...on.plan, inIntentsJobs }
-  const plan = await makePlan(chunk.tenant_id, decided, on.ids, settings, now, continuing)
+  const planSettings = { ...on.plan, inIntentsJobs }
+  const plan = await makePlan(chunk.tenant_id, limited.decided, on.ids, planSettings, now, continuing)
 
   try {
-    await write(chunk, intents, unmatched, continuations, plan, on, now)
+    const ends = endsOf(asked, unmatched, addressees, continuing)
+    await write(chunk, intents, ends, continuations, limited.decided, plan, on, now)
   } catch (error) {
     for (const job of plan.jobs) if (job.claimed) on.giveBack(job)
+    await limited.release()
     throw error
   }
+}
+
+/** What a worker that was lost has planned already is neither counted nor planned again. */
+async function unplanned(permitted: readonly Permitted<Addressee>[], tenantId: string, pool: pg.Pool) {
+  const idOf = ({ intent, ordinal }: Permitted<Addressee>) => notificationId(intent.id, ordinal)
+  const planned = await plannedBefore(pool, tenantId, permitted.map(idOf))
+  return (addressee: Permitted<Addressee>) => !planned.has(idOf(addressee))
+}
+
+type Ends = Record<Extract<IntentEnd, 'unmatched' | 'no_recipients'>, Intent[]>
+
+/** Business events that lead to no notification: no rule wanted them, or the rules that did name nobody. */
+function endsOf(
+  intents: readonly Intent[],
+  unmatched: readonly Intent[],
+  addressees: readonly Addressee[],
+  continuing: ReadonlySet<string>,
+): Ends {
+  const events = intents.filter(({ kind }) => kind === 'event')
+  if (events.length === 0) return { unmatched: [], no_recipients: [] }
+  const without = new Set(unmatched)
+  const named = new Set(addressees.map(({ intent }) => intent))
+  const nobody = events.filter((intent) => !named.has(intent) && !without.has(intent) && !continuing.has(intent.id))
+  return { unmatched: [...unmatched], no_recipients: nobody }
 }
 
 /** In one statement where that is all, else in a transaction. Then the deliveries go on, here or by the queue. */
 async function write(
   chunk: Chunk,
   intents: readonly Intent[],
-  unmatched: readonly Intent[],
+  ends: Ends,
   continuations: readonly Continuation[],
+  decided: readonly Permitted<Addressee>[],
   plan: Plan,
   on: ProcessIntentsDeps,
   now: Date,
 ): Promise<void> {
-  const isPlain = unmatched.length === 0 && continuations.length === 0 && plan.webhookUrls.size === 0
+  const ended = ends.unmatched.length + ends.no_recipients.length
+  const foldings = foldingsOf(decided)
+  const isPlain = ended + continuations.length + plan.webhookUrls.size + foldings.length === 0
   const { planned, goingOn } = isPlain
     ? { planned: await writePlan(on.pool, chunk.tenant_id, plan, on.ids, now), goingOn: [] }
     : await inTransaction(on.pool, async (trx) => {
-        await markUnmatched(trx, chunk.tenant_id, unmatched, on.ids, now)
+        await markEnds(trx, chunk, ends, on.ids, now)
         const planned = await writePlan(trx, chunk.tenant_id, plan, on.ids, now)
+        const folded = foldings.filter(({ notificationId }) => planned.isNew(notificationId))
+        await foldMembers(trx, chunk.tenant_id, folded, on.ids, now)
         const goingOn = continuationJobs(chunk.tenant_id, intents, continuations, planned)
         await enqueue(trx, goingOn)
         return { planned, goingOn }
@@ -94,20 +137,23 @@ async function write(
   for (const queue of new Set(waiting.map(({ queue }) => queue))) on.wake(queue)
 }
 
-function markUnmatched(
-  trx: Queryable,
-  tenantId: string,
-  unmatched: readonly Intent[],
-  ids: IdSource,
-  now: Date,
-): Promise<void> {
-  const ended = unmatched.map(({ id, type, correlationId, traceparent }) => ({
-    id,
-    data: { type, correlation_id: correlationId, traceparent },
-  }))
-  return markIntents(trx, tenantId, 'unmatched', ended, ids, now)
+/** An event that has notifications has no end to tell of, though its last page may be empty. */
+async function markEnds(trx: Queryable, chunk: Chunk, ends: Ends, ids: IdSource, now: Date): Promise<void> {
+  if (chunk.after && chunk.after.ordinal > 0) return
+  for (const [end, intents] of Object.entries(ends) as [keyof Ends, Intent[]][]) {
+    const reason = end === 'no_recipients' ? end : undefined
+    const ended = intents.map(({ id, type, correlationId, traceparent }) => ({
+      id,
+      data: { type, reason, correlation_id: correlationId, traceparent },
+    }))
+    await markIntents(trx, chunk.tenant_id, end, ended, ids, now)
+  }
 }
 
+/**
+ * What was begun goes on at its place; what was not begun at all goes on together, with a place even so: a job without one is
+ * taken for the first of its intents.
+ */
 function continuationJobs(
   tenantId: string,
   intents: readonly Intent[],
@@ -115,13 +161,14 @@ function continuationJobs(
   planned: Planned,
 ): NewJob[] {
   const priorities = new Map(intents.map(({ id, priority }) => [id, priority]))
-  return continuations
-    .filter(({ intentId, pageBegun }) => !pageBegun || planned.hasNew(intentId)) // planned before, its page went on then
-    .map(({ intentId, after }) => {
-      const priority = priorities.get(intentId) ?? 0
-      const data = { tenant_id: tenantId, ids: [intentId], priority, after }
-      return { queue: intentsQueue(laneOf(priority)), data, priority }
-    })
+  const goingOn = continuations.filter(({ intentId, pageBegun }) => !pageBegun || planned.hasNew(intentId)) // planned before, its page went on then
+  const groups = Map.groupBy(goingOn, ({ intentId, pageBegun }) => (pageBegun ? intentId : priorities.get(intentId)))
+  return [...groups.values()].map((group): NewJob => {
+    const { intentId, after } = group[0]!
+    const priority = priorities.get(intentId) ?? 0
+    const data = { tenant_id: tenantId, ids: group.map(({ intentId }) => intentId), priority, after }
+    return { queue: intentsQueue(laneOf(priority)), data, priority }
+  })
 }
 
 function handOver(tenantId: string, plan: Plan, planned: Planned, on: ProcessIntentsDeps): void {

@@ -59,6 +59,25 @@ const refused: [name: string, changes: object, path: string, single?: boolean][]
   ['a schedule of 367 days', { scheduledAt: inMs(367 * dayMs) }, 'scheduledAt'],
   ['an expiry in the past', { expiresAt: inMs(-1) }, 'expiresAt'],
   ['an expiry before the schedule', { scheduledAt: inMs(dayMs), expiresAt: inMs(dayMs - 1) }, 'expiresAt'],
+  ['a schedule that says nothing', { schedule: {} }, 'schedule'],
+  ['a delay of part of a second', { schedule: { delay: 1.5 } }, 'schedule.delay'],
+  ['a delay back in time', { schedule: { delay: -1 } }, 'schedule.delay'],
+  ['a delay of 367 days', { schedule: { delay: 367 * 86_400 } }, 'schedule.delay'],
+  ['a local time without minutes', { schedule: { localTime: '9' } }, 'schedule.localTime'],
+  ['a local time of 24:00', { schedule: { localTime: '24:00' } }, 'schedule.localTime'],
+  ['a zone of no local time', { schedule: { delay: 1, timezone: 'Europe/Berlin' } }, 'schedule.timezone'],
+  ['a schedule in no zone', { schedule: { localTime: '09:00', timezone: 'Mars/Base' } }, 'schedule.timezone'],
+  [
+    'a window that has no length',
+    { schedule: { sendWindow: { startTime: '09:00', endTime: '09:00' } } },
+    'schedule.sendWindow.endTime',
+  ],
+  [
+    'a window on the eighth day of the week',
+    { schedule: { sendWindow: { startTime: '09:00', endTime: '17:00', days: [8] } } },
+    'schedule.sendWindow.days.0',
+  ],
+  ['an expiry before the delay is over', { schedule: { delay: 60 }, expiresAt: inMs(60_000) }, 'expiresAt'],
   ['a copy to no address', { email: { cc: ['x'] } }, 'email.cc.0'],
   ['an attachment with nothing in it', { email: { attachments: [{ filename: 'a' }] } }, 'email.attachments.0'],
   [
@@ -76,6 +95,10 @@ const accepted: [name: string, changes: object, single?: boolean][] = [
   ['an empty body', { body: '' }],
   ['255 characters that are 510 halves', { idempotencyKey: '🔔'.repeat(255) }],
   ['a schedule of 366 days', { scheduledAt: inMs(366 * dayMs) }],
+  ['nine in the morning', { schedule: { localTime: '09:00' } }],
+  ['an old name of a zone', { schedule: { localTime: '09:00', timezone: 'Asia/Calcutta' } }],
+  ['working hours', { schedule: { sendWindow: { startTime: '09:00', endTime: '17:00', days: [1, 2, 3, 4, 5] } } }],
+  ['a delay within the expiry', { schedule: { delay: 60 }, expiresAt: inMs(60_001) }],
   ['an offset', { scheduledAt: '2026-01-16T12:00:00+02:00' }],
   ['a schedule in the past', { scheduledAt: inMs(-dayMs) }],
   ['an old name of a zone', { recipient: { id: 'a', timezone: 'Asia/Calcutta' } }],
@@ -109,5 +132,12 @@ describe('a request to send may have', () => {
       data: {},
       metadata: {},
     })
+  })
+
+  it('a schedule, which is stored in milliseconds', () => {
+    const judged = judge({ schedule: { delay: 90, localTime: '09:00', timezone: null, sendWindow: null } })
+    assert.ok(judged.ok)
+    const { schedule } = JSON.parse(JSON.stringify(judged.intent.payload))
+    assert.deepEqual(schedule, { delayMs: 90_000, localTime: '09:00' })
   })
 })

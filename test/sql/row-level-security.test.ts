@@ -22,6 +22,11 @@ const tables = [
   'idempotency_keys',
   'dead_letters',
   'asked',
+  'categories',
+  'preferences',
+  'preference_versions',
+  'consents',
+  'suppressions',
 ]
 
 before(async () => {
@@ -46,6 +51,12 @@ before(async () => {
       `insert into carillon.inbox_items (tenant_id, recipient_id, id, type, title, data, created_at) values ($1, 'a', $2, 't', 't', '{}', now())`,
       `insert into carillon.idempotency_keys values ($1, $2::uuid::text, current_date, sha256('x'), $2, now())`,
       `insert into carillon.asked (tenant_id, id, priority) values ($1, $2, 1)`,
+      `insert into carillon.categories (tenant_id, name, required, marketing, enabled, frequency, on_excess, created_at, updated_at)
+        values ($1, $2::uuid::text, false, false, true, 'instant', 'snooze', now(), now())`,
+      `insert into carillon.preferences values ($1, $2::uuid::text, 1, '{}', now(), 'a test')`,
+      `insert into carillon.consents (tenant_id, recipient_id, category, at, granted, source) values ($1, $2::uuid::text, 'c', now(), true, 's')`,
+      `insert into carillon.suppressions (tenant_id, channel, address, reason, source, created_at)
+        values ($1, 'email', $2::uuid::text, 'manual', 's', now())`,
       `insert into carillon.dead_letters (tenant_id, delivery_id, channel, reason, attempts, created_at) values ($1, $2, 'email', 'transient', 1, now())`,
     ]
     for (const text of statements) await world.admin.query(text, text.includes('$2') ? values : [tenant])
@@ -167,6 +178,10 @@ test('an analyst’s login sees its own tenant whatever it sets, and neither add
       'select line from carillon.audit_log',
       'select lines from carillon.audit_batches',
       'select * from carillon.contact_points',
+      'select document from carillon.preferences',
+      'select proof from carillon.consents',
+      'select address from carillon.suppressions',
+      'select key from carillon.signing_keys',
       'select * from carillon.api_keys',
       'delete from carillon.status_log',
       `update carillon.deliveries set state = 'sent'`,

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/platform/clock.ts'
 import { createIdSource, type IdSource } from '../../src/platform/id-source.ts'
 import { intentsQueue } from '../../src/queue/queues.ts'
 import { createTemplateCatalogue } from '../../src/store/template-catalogue.ts'
+import { createSettingsCatalogue } from '../../src/store/tenant-settings.ts'
 import { type ProcessIntentsDeps, processIntents } from '../../src/workers/process-intents.ts'
 import { testDatabase } from './database.ts'
 
@@ -46,6 +47,8 @@ export async function createWorld(clock: Clock = systemClock): Promise<World> {
     clock,
     ids,
     catalogue: createTemplateCatalogue(worker, clock),
+    settings: createSettingsCatalogue(worker, clock),
+    ruleHealth: { observe: () => {} },
     gates: { enabledChannels: [], defaultChannels: ['email'] },
     plan: { audit: true, chunkSize: 100, claims: () => false },
     recipientsPerChunk: 1_000,

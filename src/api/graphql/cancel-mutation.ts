@@ -2,6 +2,7 @@ import type { EventData } from '../../domain/event-types.ts'
 import { idTimeMs, intentIdOf, isNotificationId, ordinalOf } from '../../domain/ids.ts'
 import { asTenants } from '../../platform/db.ts'
 import { cancelDeliveries, lockDeliveries } from '../../store/deliveries.ts'
+import { cancelFolded } from '../../store/digests.ts'
 import { findIntents, type IntentRow } from '../../store/intents.ts'
 import { findNotifications, insertCancelledNotification } from '../../store/notifications.ts'
 import { appendStatusEvents } from '../../store/status-events.ts'
@@ -26,7 +27,7 @@ type Trx = Parameters<Parameters<typeof asTenants>[2]>[0]
 
 /**
  * Before planning, the notification itself is written as cancelled, and planning leaves it alone; after it, the
- * deliveries that wait are cancelled. The primary key of the notification decides which of the two it is.
+ * deliveries that wait are cancelled, and what waits in a digest leaves it. The primary key of the notification decides which of the two it is.
  */
 export async function cancelNotification(on: Services, tenantId: string, id: string): Promise<boolean> {
   const unknown = fault('NOT_FOUND', 'there is no such notification', { path: ['id'] })
@@ -75,6 +76,12 @@ async function cancelPlanned(on: Services, trx: Trx, tenantId: string, view: Not
   if (view.outcome) return view.outcome === 'cancelled'
   const now = on.clock.now()
   const before = await lockDeliveries(trx, tenantId, view.id)
+  if (before.length === 0 && (await cancelFolded(trx, tenantId, view.id))) {
+    const [intent] = await findIntents(trx, tenantId, [intentIdOf(view.id)])
+    const data = { ...storyOf(view, intent), reason: 'cancelled' }
+    await appendStatusEvents(trx, tenantId, [{ subjectId: view.id, type: 'notification.cancelled', data }], on.ids, now)
+    return true
+  }
   const cancelled = await cancelDeliveries(trx, tenantId, view.id, now)
   const reached = before.some(
     ({ channel, state }) => channel !== 'audit' && ['sending', 'sent', 'delivered', 'bounced'].includes(state),

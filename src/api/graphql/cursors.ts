@@ -1,5 +1,7 @@
+import { type Channel, channels } from '../../domain/channel.ts'
 import { isId } from '../../domain/ids.ts'
 import type { FeedCursor } from '../../domain/status-event.ts'
+import { storable } from '../../pipeline/accept/text-rules.ts'
 import { fault } from './errors.ts'
 
 /** Cursors are opaque to callers; each kind says what it is, so that one is not taken for another. */
@@ -44,4 +46,19 @@ export function decodePlaceCursor(cursor: string, path: readonly string[]): { pl
     (parts) => parts.length === 2 && timestamp.test(parts[0]!) && isId(parts[1]!),
   )
   return { place: place!, deliveryId: deliveryId! }
+}
+
+export const encodeAddressCursor = (channel: Channel, address: string): string =>
+  encode('a', channel, Buffer.from(address).toString('base64url'))
+
+export function decodeAddressCursor(cursor: string, path: readonly string[]): { channel: Channel; address: string } {
+  const isPart = (parts: string[]) => parts.length === 2 && channels.some((known) => known === parts[0])
+  const [channel, address] = decode('a', cursor, path, isPart)
+  return { channel: channel as Channel, address: Buffer.from(address!, 'base64url').toString() }
+}
+
+export const encodeTextCursor = (text: string): string => encode('t', text)
+
+export function decodeTextCursor(cursor: string, path: readonly string[]): string {
+  return decode('t', cursor, path, (parts) => parts.length > 0 && storable(parts.join(''))).join('|')
 }

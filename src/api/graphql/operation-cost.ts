@@ -18,10 +18,13 @@ const usualSize: Readonly<Record<string, number>> = {
   deliveryAttempts: 5,
   webhookEndpoints: 50,
   contactPoints: 5,
+  categories: 20,
+  consents: 20,
+  preferenceHistory: 20,
 }
-const pagedFields = new Set(['notifications', 'inbox', 'deadLetters'])
+const pagedFields = new Set(['notifications', 'inbox', 'deadLetters', 'suppressions'])
 const pageParts = new Set(['edges', 'nodes'])
-const bulkFields = new Set(['sendNotifications', 'publishEvents', 'upsertRecipients'])
+const bulkFields = new Set(['sendNotifications', 'publishEvents', 'upsertRecipients', 'addSuppressions'])
 const usualPage = 20
 const largestPage = 100
 /** Answers of bulk mutations are told from memory: ten of them cost as much as one that is read. */

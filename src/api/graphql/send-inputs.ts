@@ -39,6 +39,27 @@ const EmailOptionsInput = builder.inputType('EmailOptionsInput', {
   }),
 })
 
+export const SendWindowInput = builder.inputType('SendWindowInput', {
+  description: 'When it may leave, by the wall clock; a window that ends before it begins goes over midnight.',
+  fields: (t) => ({
+    startTime: t.string({ required: true, description: 'HH:MM' }),
+    endTime: t.string({ required: true, description: 'HH:MM' }),
+    timezone: t.string({ description: "IANA; default: the recipient's." }),
+    days: t.intList({ description: 'Days on which a window begins: 1 Monday … 7 Sunday. Default: every day.' }),
+  }),
+})
+
+export const ScheduleInput = builder.inputType('ScheduleInput', {
+  description:
+    'When each recipient gets it. What is given holds together: first the delay, then the time, then the window.',
+  fields: (t) => ({
+    delay: t.int({ description: 'Seconds from when it is accepted, or from scheduledAt; at most 366 days.' }),
+    localTime: t.string({ description: 'HH:MM: the first such moment from then on.' }),
+    timezone: t.string({ description: "IANA, of localTime; default: the recipient's." }),
+    sendWindow: t.field({ type: SendWindowInput }),
+  }),
+})
+
 export const SendNotificationInput = builder.inputType('SendNotificationInput', {
   fields: (t) => ({
     idempotencyKey: t.string({ description: 'The same key with the same content is one notification.' }),
@@ -59,6 +80,7 @@ export const SendNotificationInput = builder.inputType('SendNotificationInput', 
     email: t.field({ type: EmailOptionsInput }),
     scheduledAt: t.field({ type: 'DateTime', description: 'At most 366 days ahead.' }),
     expiresAt: t.field({ type: 'DateTime', description: 'After this moment it is not sent any more.' }),
+    schedule: t.field({ type: ScheduleInput, description: 'When each recipient gets it, by a clock of their own.' }),
     correlationId: t.string(),
     traceparent: t.string({ description: 'W3C; default: the HTTP header.' }),
   }),

@@ -23,7 +23,8 @@ export function digest(asked: Asked, deliveries: readonly PlannedDelivery[]): Fo
     return undefined
   }
   steps.push({ gate: 'digest', verdict: 'fold', reason: 'digest', inputs })
-  return { key: fold.key, policy: fold.policy }
+  const { inputs: _, ...plain } = fold
+  return plain
 }
 
 function foldOf(asked: Asked): (Fold & { inputs: Record<string, unknown> }) | undefined {

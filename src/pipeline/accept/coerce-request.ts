@@ -28,8 +28,11 @@ const ofRequest = new Set([
   'email',
   'scheduledAt',
   'expiresAt',
+  'schedule',
   'traceparent',
 ])
+const ofSchedule = new Set(['delay', 'localTime', 'timezone', 'sendWindow'])
+const ofSendWindow = new Set(['startTime', 'endTime', 'timezone', 'days'])
 
 /**
  * What GraphQL's types do for a SendNotificationInput, for one that came another way: words become values, and a field that
@@ -78,6 +81,8 @@ export function coerceRequest(given: Record<string, unknown>): CoercedRequest {
       onlyKnown(each, ofAttachment, ['email', 'attachments', String(index)])
     }
   }
+  onlyKnown(given.schedule, ofSchedule, ['schedule'])
+  if (isRecord(given.schedule)) onlyKnown(given.schedule.sendWindow, ofSendWindow, ['schedule', 'sendWindow'])
   const recipients = given.recipients
   const input = {
     ...given,

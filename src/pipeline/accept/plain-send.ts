@@ -15,7 +15,7 @@ const isRecipient: Question = (value) => typeof value === 'object' && value !== 
 
 const ofRecipient = new Map<string, Question>([['type', () => true], ...questions(recipientTexts)])
 
-/** Fields that are missing here, such as the options of e-mail, are rare enough to be left to zod. */
+/** Fields that are missing here, the options of e-mail and the schedule, are rare enough to be left to zod. */
 const ofSend = new Map<string, Question>([
   ...questions(sendTexts),
   ['recipient', isRecipient],
@@ -74,6 +74,7 @@ export function readPlainly(input: Input): SendInput | undefined {
     email: undefined,
     scheduledAt: given.scheduledAt ? new Date(given.scheduledAt) : undefined,
     expiresAt: given.expiresAt ? new Date(given.expiresAt) : undefined,
+    schedule: undefined,
     correlationId: given.correlationId ?? undefined,
     traceparent: given.traceparent,
   }

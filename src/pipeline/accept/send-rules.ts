@@ -1,5 +1,6 @@
 import type { Channel } from '../../domain/channel.ts'
 import type { IntentPayload, RecipientRef } from '../../domain/intent.ts'
+import type { Schedule } from '../../domain/schedule.ts'
 import { aLine, aLocale, anEmail, anEventType, anyText, aTimeZone, aWebUrl } from './text-rules.ts'
 import { maxContentBytes } from './validate-fields.ts'
 
@@ -54,6 +55,7 @@ export interface SendInput {
   email?: IntentPayload['email']
   scheduledAt?: Date
   expiresAt?: Date
+  schedule?: Schedule
   correlationId?: string
   traceparent?: string | null
 }

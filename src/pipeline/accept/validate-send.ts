@@ -4,6 +4,7 @@ import type { IntentPayload, NewIntent, RecipientType } from '../../domain/inten
 import { priorities } from '../../domain/priority.ts'
 import type { InputFault } from './input-fault.ts'
 import { readPlainly } from './plain-send.ts'
+import { scheduleInput } from './schedule-rules.ts'
 import { maxRecipients, recipientAddresses, recipientTexts, type SendInput, sendTexts } from './send-rules.ts'
 import { type TextRule, told } from './text-rules.ts'
 import {
@@ -107,6 +108,7 @@ export const sendInput = z.object({
   email: orAbsent(emailOptions),
   scheduledAt: orAbsent(dateTime),
   expiresAt: orAbsent(dateTime),
+  schedule: orAbsent(scheduleInput),
   correlationId: optional(sendTexts.correlationId),
   traceparent: z.string().nullish(),
 })
@@ -154,6 +156,9 @@ function findFault(input: SendInput, now: Date, single: boolean): { field: strin
     if (input.expiresAt <= now) return fault('expiresAt', 'must be in the future')
     if (input.scheduledAt && input.expiresAt <= input.scheduledAt)
       return fault('expiresAt', 'must be after scheduledAt')
+    const from = Math.max(now.getTime(), input.scheduledAt?.getTime() ?? 0)
+    if (input.expiresAt.getTime() <= from + (input.schedule?.delayMs ?? 0))
+      return fault('expiresAt', 'must be after the delay of schedule')
   }
   return undefined
 }
@@ -178,6 +183,7 @@ function toIntent(input: SendInput, caller: SendCaller): NewIntent {
     email: input.email,
     data: input.data ?? {},
     metadata: input.metadata ?? {},
+    schedule: input.schedule,
   }
   return {
     tenantId: caller.tenantId,

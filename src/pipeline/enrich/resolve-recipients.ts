@@ -1,126 +1,175 @@
-import type { Channel } from '../../domain/channel.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
-import { inlineAddresses, type Recipient, recipientIdOf } from '../../domain/recipient.ts'
-import { type Queryable, run, statement } from '../../platform/db.ts'
+import type { Person } from '../../domain/person.ts'
+import type { Audience, Wanted } from '../../domain/want.ts'
+import type { Queryable } from '../../platform/db.ts'
 import type { Chunk } from '../../queue/queues.ts'
+import { loadAudiences } from './load-audience.ts'
 import type { Intent } from './load-intents.ts'
+import { loadPeople } from './load-people.ts'
 
-const recipientsSql = statement('enrich/load_recipients')
-const membersSql = statement('enrich/load_members')
-
-/** One recipient of one intent, with the place that makes the notification's id. */
+/** One recipient of one want, with the place that makes the notification's id. */
 export interface Addressee {
   intent: Intent
+  wanted: Wanted<Intent>
   ordinal: number
-  recipient: Recipient
+  recipient: Person
   /** A role or group without a member: there is nobody to notify, and the notification says so. */
   empty?: true
 }
 
-/** The intent goes on from there, in a job of its own. */
+/** The intent goes on from there, in another job. */
 export interface Continuation {
   intentId: string
   /** Whether recipients of it are planned now: then it goes on only if this planning is the first. */
   pageBegun: boolean
-  after: NonNullable<Chunk['after']>
+  after: Place
 }
 
-interface RecipientRow extends Record<string, unknown> {
-  external_id: string
-  name: string | null
-  locale: string | null
-  timezone: string | null
-  addresses: Partial<Record<Channel, string>>
-}
-
+type Place = NonNullable<Chunk['after']>
 type Named = Omit<Addressee, 'recipient'> & { ref: RecipientRef }
+/** The first members of an audience behind a place; `whole` where there are no others. */
+type Members = (audience: Audience, after: string) => { ids: readonly string[]; whole: boolean }
+/** Where a full page ended, or with which ordinal all is named. */
+type Naming = { left: Place } | { left?: undefined; ordinal: number }
+
+const beginning: Place = { ref: 0, recipientId: '', ordinal: 0 }
+/** Of many audiences each gives so many members at least. */
+const leastPage = 50
 
 /**
- * Resolves whom the intents name: explicit recipients, and pages of the members of roles and groups, `limit` recipients
- * or little more in all; what is left goes on by continuations. The first member takes the ordinal of the role itself, so
- * that the id answered at acceptance is somebody's notification; the others follow behind the explicit recipients. A page
- * and its continuation commit together, so none is doubled.
+ * Resolves whom the wants name: explicit recipients, and pages of the members of roles and groups, `limit` recipients
+ * or little more in all; what is left goes on by continuations. A page and its continuation commit together, so none is
+ * doubled. The wants of an intent stand together, in the order in which its notifications are numbered. Two statements.
  */
 export async function resolveRecipients(
   on: Queryable,
-  intents: readonly Intent[],
+  wanted: readonly Wanted<Intent>[],
   chunk: Chunk,
   limit: number,
+  now: Date,
 ): Promise<{ addressees: Addressee[]; continuations: Continuation[] }> {
+  const members = await loadMembers(on, chunk, wanted, limit)
   const named: Named[] = []
   const continuations: Continuation[] = []
-  for (const intent of intents) {
-    const from = chunk.after ?? { ref: 0, recipientId: '', ordinal: 0 }
+  for (const [{ id: intentId }, wants] of Map.groupBy(wanted, ({ intent }) => intent)) {
     if (named.length >= limit) {
-      continuations.push({ intentId: intent.id, pageBegun: false, after: from })
+      continuations.push({ intentId, pageBegun: false, after: chunk.after ?? beginning })
       continue
     }
-    const left = await nameRecipients(on, intent, from, limit - named.length, named)
-    if (left) continuations.push({ intentId: intent.id, pageBegun: true, after: left })
+    const left = nameAll(wants, chunk.after ?? beginning, limit, members, named)
+    if (left) continuations.push({ intentId, pageBegun: true, after: left })
   }
-  const known = await loadKnown(on, chunk.tenant_id, named)
+  const people = await peopleOf(on, chunk.tenant_id, named, now)
   return {
-    addressees: named.map(({ ref, ...place }) => ({
-      ...place,
-      recipient: describe(place.intent.tenantId, ref, known),
-    })),
+    addressees: named.map(({ ref: _, ...place }, index) => ({ ...place, recipient: people[index]! })),
     continuations,
   }
 }
 
-/** Names the recipients of one intent from a place on; gives the place where a full page of a role's members ended. */
-async function nameRecipients(
+const audienceOfRef = ({ type, id = '' }: RecipientRef): Audience => ({
+  userIds: [],
+  roles: type === 'role' ? [id] : [],
+  groups: type === 'group' ? [id] : [],
+})
+const isSet = ({ type }: RecipientRef) => type === 'role' || type === 'group'
+
+/** A page of each audience that is named, in one statement; many intents that name the same one share it. */
+async function loadMembers(
   on: Queryable,
-  intent: Intent,
-  from: NonNullable<Chunk['after']>,
+  { tenant_id, after }: Chunk,
+  wanted: readonly Wanted<Intent>[],
   limit: number,
-  named: Named[],
-): Promise<NonNullable<Chunk['after']> | undefined> {
-  const refs = intent.payload.recipients ?? []
-  let free = Math.max(refs.length, from.ordinal)
-  for (let index = from.ref; index < refs.length; index++) {
-    const ref = refs[index]!
-    if (ref.type !== 'role' && ref.type !== 'group') {
-      named.push({ intent, ordinal: index + 1, ref })
-      continue
+): Promise<Members> {
+  const pages = new Map<string, Audience & { after: string }>()
+  const keyOf = (audience: Audience, from: string) => JSON.stringify([from, audience])
+  const first = new Set<Intent>()
+  for (const { intent, refs, audience } of wanted) {
+    const continued = after && !first.has(intent) ? after.recipientId : ''
+    first.add(intent)
+    for (const each of [...refs.filter(isSet).map(audienceOfRef), ...(audience ? [audience] : [])]) {
+      for (const from of new Set(['', continued])) pages.set(keyOf(each, from), { ...each, after: from })
     }
-    const resumed = index === from.ref && from.recipientId !== ''
-    const after = resumed ? from.recipientId : ''
-    const members = await run<{ external_id: string }>(on, membersSql, [
-      intent.tenantId,
-      ref.type,
-      ref.id,
-      after,
-      limit,
-    ])
-    if (members.length === 0 && !resumed) named.push({ intent, ordinal: index + 1, ref, empty: true })
-    members.forEach((member, place) => {
-      const ordinal = place === 0 && !resumed ? index + 1 : ++free
-      named.push({ intent, ordinal, ref: { type: 'user', id: member.external_id } })
-    })
-    // What comes behind this role waits for its last page.
-    if (members.length === limit) return { ref: index, recipientId: members.at(-1)!.external_id, ordinal: free }
+  }
+  const size = Math.max(leastPage, Math.ceil(limit / Math.max(1, pages.size)))
+  const asked = [...pages.values()].map((page) => ({ ...page, limit: size }))
+  const found = asked.length === 0 ? [] : await loadAudiences(on, tenant_id, asked)
+  const byKey = new Map([...pages.keys()].map((key, index) => [key, found[index]!]))
+  return (audience, from) => {
+    const ids = byKey.get(keyOf(audience, from))!
+    return { ids, whole: ids.length < size }
+  }
+}
+
+/** The rules that are still to be worked, as they were when the intent was matched. */
+function rulesOf(wants: readonly Wanted<Intent>[]): Pick<Place, 'rules'> {
+  const rules = wants.flatMap(({ rule }) => (rule ? [{ id: rule.id, version: rule.version }] : []))
+  return rules.length > 0 ? { rules } : {}
+}
+
+function nameAll(
+  wants: readonly Wanted<Intent>[],
+  from: Place,
+  limit: number,
+  members: Members,
+  named: Named[],
+): Place | undefined {
+  let place = from
+  for (const [index, wanted] of wants.entries()) {
+    const rules = rulesOf(wants.slice(index))
+    const room = limit - named.length
+    if (room <= 0) return { ...beginning, ordinal: place.ordinal, ...rules }
+    const naming = (wanted.rule ? nameAudience : nameRequested)(wanted, place, room, members, named)
+    if (naming.left) return { ...naming.left, ...rules }
+    place = { ...beginning, ordinal: naming.ordinal }
   }
   return undefined
 }
 
-async function loadKnown(on: Queryable, tenantId: string, named: readonly Named[]): Promise<Map<string, RecipientRow>> {
-  const ids = [...new Set(named.flatMap(({ ref, empty }) => (ref.id && !empty ? [ref.id] : [])))]
-  if (ids.length === 0) return new Map()
-  const rows = await run<RecipientRow>(on, recipientsSql, [tenantId, ids])
-  return new Map(rows.map((row) => [row.external_id, row]))
+/**
+ * The recipients of a request. The first member of a role takes the ordinal of the role itself, so that the id answered at
+ * acceptance is somebody's notification; the others follow behind the explicit recipients.
+ */
+function nameRequested(wanted: Wanted<Intent>, from: Place, room: number, members: Members, named: Named[]): Naming {
+  const { intent, refs } = wanted
+  const most = named.length + room
+  let free = Math.max(refs.length, from.ordinal)
+  for (let index = from.ref; index < refs.length; index++) {
+    const ref = refs[index]!
+    if (!isSet(ref)) {
+      named.push({ intent, wanted, ordinal: index + 1, ref })
+      continue
+    }
+    const resumed = index === from.ref && from.recipientId !== ''
+    const { ids, whole } = members(audienceOfRef(ref), resumed ? from.recipientId : '')
+    if (ids.length === 0 && !resumed) named.push({ intent, wanted, ordinal: index + 1, ref, empty: true })
+    const page = ids.slice(0, Math.max(1, most - named.length))
+    page.forEach((id, place) => {
+      const ordinal = place === 0 && !resumed ? index + 1 : ++free
+      named.push({ intent, wanted, ordinal, ref: { type: 'user', id } })
+    })
+    // What comes behind this role waits for its last page.
+    if (!whole || page.length < ids.length) return { left: { ref: index, recipientId: page.at(-1)!, ordinal: free } }
+  }
+  return { ordinal: free }
 }
 
-/** What the request says goes before what we know. */
-function describe(tenantId: string, ref: RecipientRef, known: Map<string, RecipientRow>): Recipient {
-  const row = ref.id === undefined ? undefined : known.get(ref.id)
-  return {
-    type: ref.type,
-    id: recipientIdOf(tenantId, ref),
-    known: ref.id !== undefined,
-    name: ref.name ?? row?.name ?? undefined,
-    locale: ref.locale ?? row?.locale ?? undefined,
-    timezone: ref.timezone ?? row?.timezone ?? undefined,
-    addresses: { ...row?.addresses, ...inlineAddresses(ref) },
-  }
+/** The recipients of a rule: its inline ones and fixed targets, then its audience, each person once. */
+function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members: Members, named: Named[]): Naming {
+  const { intent, refs, audience } = wanted
+  const most = named.length + room
+  let ordinal = from.ordinal
+  for (const ref of refs.slice(from.ref)) named.push({ intent, wanted, ordinal: ++ordinal, ref })
+  if (!audience) return { ordinal }
+  const { ids, whole } = members(audience, from.recipientId)
+  const page = ids.slice(0, Math.max(1, most - named.length))
+  for (const id of page) named.push({ intent, wanted, ordinal: ++ordinal, ref: { type: 'user', id } })
+  if (whole && page.length === ids.length) return { ordinal }
+  return { left: { ref: refs.length, recipientId: page.at(-1)!, ordinal } }
+}
+
+/** In one statement, each with what the gates ask of. */
+async function peopleOf(on: Queryable, tenantId: string, named: readonly Named[], now: Date): Promise<Person[]> {
+  const categories = [...new Set(named.flatMap(({ wanted }) => wanted.category ?? []))]
+  const refs = named.map(({ ref }) => ref)
+  return loadPeople(on, tenantId, refs, categories, now)
 }

@@ -1,21 +1,16 @@
+import type { Category } from '../../domain/category.ts'
 import type { Channel } from '../../domain/channel.ts'
 import { decide, type GateSettings } from '../../domain/decide.ts'
 import type { Decision } from '../../domain/decision.ts'
-import type { IntentPayload } from '../../domain/intent.ts'
-import type { Recipient } from '../../domain/recipient.ts'
+import type { Person } from '../../domain/person.ts'
+import type { SaidPreferences } from '../../domain/preferences.ts'
+import type { Want, Wanted } from '../../domain/want.ts'
 
-/** What the gates read of an addressee. */
+/** One recipient of one want, with all that the gates ask of. */
 export interface Candidate {
-  intent: {
-    tenantId: string
-    type: string
-    priority: number
-    category?: string
-    acceptedAt: Date
-    expiresAt?: Date
-    payload: IntentPayload
-  }
-  recipient: Recipient
+  wanted: Wanted<{ tenantId: string; type: string; acceptedAt: Date; expiresAt?: Date }>
+  recipient: Person
+  /** A role or group without a member: there is nobody to notify, and the notification says so. */
   empty?: true
 }
 
@@ -24,37 +19,70 @@ export interface TemplateIndex {
   find(tenantId: string, name: string): { channels: readonly Channel[]; version: string } | undefined
 }
 
-export type Permitted<C extends Candidate> = C & { verdict: Decision; templateVersion?: string }
+/** What a tenant has set for everybody. */
+export interface TenantGates {
+  categories: ReadonlyMap<string, Category>
+  defaults?: SaidPreferences
+}
+
+export type Permitted<C extends Candidate> = C & {
+  want: Want
+  vars?: Readonly<Record<string, unknown>>
+  decision: Decision
+}
 
 /** Runs every addressee through the gates. Nothing is read here: all values were loaded for the whole chunk. */
 export function permit<C extends Candidate>(
   candidates: readonly C[],
   templates: TemplateIndex,
   settings: GateSettings,
+  tenant: TenantGates,
   now: Date,
 ): Permitted<C>[] {
-  return candidates.map((candidate): Permitted<C> => {
-    const { intent, recipient } = candidate
-    if (candidate.empty)
-      return { ...candidate, verdict: { outcome: 'suppressed', reason: 'no_recipients', deliveries: [], steps: [] } }
-    const name = intent.payload.template
-    const found = name === undefined ? undefined : (templates.find(intent.tenantId, name) ?? null)
-    const template = found && { name: name!, version: found.version, channels: found.channels }
-    const verdict = decide(
-      {
-        type: intent.type,
-        priority: intent.priority,
-        category: intent.category,
-        channels: intent.payload.channels,
-        fallbackChannels: intent.payload.fallbackChannels,
-        template,
-        acceptedAt: intent.acceptedAt,
-        expiresAt: intent.expiresAt,
-      },
-      { ...recipient, enabled: true, roles: [], groups: [], attributes: {}, consents: {}, suppressions: {} },
-      { settings, categories: new Map() },
-      now,
-    )
-    return { ...candidate, verdict, templateVersion: found?.version }
+  const timezone = tenant.defaults?.said.timezone ?? settings.timezone
+  const on = { ...tenant, settings: { ...settings, timezone } }
+  return candidates.map((candidate) => {
+    const { wanted, recipient } = candidate
+    const vars = wanted.varsFor?.(recipient)
+    const want = wantOf(wanted, templates)
+    let decision: Decision
+    if (candidate.empty) decision = { outcome: 'suppressed', reason: 'no_recipients', deliveries: [], steps: [] }
+    else if (wanted.varsFor && !vars) decision = unspeakable
+    else decision = decide(want, recipient, on, now)
+    return { ...candidate, want, vars, decision }
   })
+}
+
+/** A variable of its template failed: what the others get is not touched. */
+const unspeakable: Decision = {
+  outcome: 'failed',
+  reason: 'rule_error',
+  deliveries: [],
+  steps: [{ gate: 'validity', verdict: 'fail', reason: 'rule_error' }],
+}
+
+function wantOf(wanted: Candidate['wanted'], templates: TemplateIndex): Want {
+  const { intent, template, priority, category, channels, fallbackChannels, schedule } = wanted
+  const { fold, rule, isDigest, heldBack } = wanted
+  const found = template === undefined ? undefined : templates.find(intent.tenantId, template)
+  return {
+    type: intent.type,
+    priority,
+    category,
+    channels,
+    fallbackChannels,
+    template:
+      template === undefined
+        ? undefined
+        : found
+          ? { name: template, version: found.version, channels: found.channels }
+          : null,
+    acceptedAt: intent.acceptedAt,
+    expiresAt: intent.expiresAt,
+    schedule,
+    fold,
+    rule,
+    isDigest,
+    heldBack,
+  }
 }

@@ -80,6 +80,8 @@ export async function writePlan(
   if (plan.webhookUrls.size > 0) await registerEndpoints(on, tenantId, plan.webhookUrls, ids, now)
   const enqueued = inIntentsJobs ? jobs.filter(({ claimed }) => !claimed) : jobs
   const auditLines = plan.auditLines.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const decisionLines = plan.decisionLines.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const snoozed = deliveries.filter(({ state }) => state === 'snoozed')
   const subjects = events.map(({ subject_id }) => subject_id).sort()
   const [answer] = await run<{ planned: number; only_ids: string[] | null }>(on, planSql, [
     tenantId,
@@ -91,19 +93,19 @@ export async function writePlan(
     textArray(notifications, ({ addressee }) => addressee.recipient.locale),
     textArray(notifications, ({ addressee }) => addressee.recipient.timezone),
     textArray(notifications, ({ addressee }) => addressee.intent.type),
-    textArray(notifications, ({ addressee }) => addressee.intent.category),
-    plainArray(notifications, ({ addressee }) => addressee.intent.priority),
+    textArray(notifications, ({ addressee }) => addressee.want.category),
+    plainArray(notifications, ({ addressee }) => addressee.want.priority),
     textArray(notifications, ({ channels }) => channels.join(',')),
     plainArray(notifications, ({ hasFallback }) => hasFallback),
-    textArray(notifications, ({ addressee }) => addressee.intent.payload.template),
+    textArray(notifications, ({ addressee }) => templateOf(addressee)),
     textArray(notifications, ({ addressee }) => addressee.intent.eventId),
     textArray(notifications, ({ addressee }) => addressee.intent.correlationId),
     textArray(notifications, ({ addressee }) => addressee.intent.traceparent),
     plainArray(notifications, ({ addressee: { intent } }) => isoTime(intent.scheduledAt ?? intent.acceptedAt)),
     plainArray(notifications, ({ addressee }) => isoTime(addressee.intent.expiresAt)),
     plainArray(notifications, ({ addressee }) => isoTime(addressee.intent.acceptedAt)),
-    plainArray(notifications, ({ addressee }) => addressee.verdict.outcome),
-    plainArray(notifications, ({ addressee }) => addressee.verdict.reason),
+    plainArray(notifications, ({ addressee }) => addressee.decision.outcome),
+    plainArray(notifications, ({ addressee: { decision } }) => (decision.fold ? 'digest' : decision.reason)),
     plainArray(deliveries, ({ id }) => id),
     plainArray(deliveries, ({ channel }) => channel),
     plainArray(deliveries, ({ state }) => state),
@@ -120,6 +122,14 @@ export async function writePlan(
     subjects.at(-1),
     events.length,
     inIntentsJobs,
+    plainArray(notifications, ({ addressee }) => addressee.want.rule?.id),
+    plainArray(notifications, ({ addressee }) => addressee.want.rule?.version),
+    textArray(notifications, ({ addressee: { vars } }) => vars && JSON.stringify(vars)),
+    plainArray(decisionLines, ({ id }) => id),
+    decisionLines.length === 0 ? null : JSON.stringify(decisionLines),
+    plainArray(snoozed, ({ id }) => id),
+    plainArray(snoozed, ({ until }) => until?.toISOString()),
+    textArray(snoozed, ({ recipientId }) => recipientId),
   ])
   const only = answer?.only_ids
   if (answer?.planned === notifications.length) return { jobs, isNew: () => true, hasNew: () => true }
@@ -127,6 +137,10 @@ export async function writePlan(
   const intents = new Set((only ?? []).map(intentIdOf))
   return { jobs, isNew: (id) => isNew.has(id), hasNew: (id) => intents.has(id) }
 }
+
+/** The name that was asked for, also where there is no such template. */
+const templateOf = ({ want, intent }: Decided) =>
+  want.template?.name ?? (want.rule ? undefined : intent.payload.template)
 
 /** Cuts deliveries that wait into jobs: one channel and priority each, ids in order. */
 function deliveryJobs(

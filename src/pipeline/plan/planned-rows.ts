@@ -5,14 +5,14 @@ import { deliveryId, notificationId } from '../../domain/ids.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
 import type { Recipient } from '../../domain/recipient.ts'
 import { endpointIdOf } from '../../domain/status-webhook.ts'
+import type { Want } from '../../domain/want.ts'
+import { type DecisionLine, decisionLine } from './decision-line.ts'
 
 /** What planning needs of a decided addressee. */
 export interface Decided {
   intent: {
     id: string
     type: string
-    priority: number
-    category?: string
     eventId?: string
     idempotencyKey?: string
     correlationId?: string
@@ -24,8 +24,10 @@ export interface Decided {
   }
   ordinal: number
   recipient: Recipient
-  verdict: Decision
-  templateVersion?: string
+  want: Want
+  /** Of a rule: what its template sees beside the event. */
+  vars?: Readonly<Record<string, unknown>>
+  decision: Decision
 }
 
 export interface NotificationRow {
@@ -43,6 +45,9 @@ export interface DeliveryRow {
   priority: number
   address: string
   reason?: string
+  /** Of a snoozed one. */
+  until?: Date
+  recipientId: string
 }
 
 export interface PlannedRows {
@@ -50,6 +55,7 @@ export interface PlannedRows {
   deliveries: DeliveryRow[]
   events: { subject_id: string; type: string; data: EventData }[]
   auditLines: { id: string; line: object }[]
+  decisionLines: DecisionLine[]
   webhookUrls: Set<string>
 }
 
@@ -68,16 +74,17 @@ export function plannedRows(
     deliveries: [],
     events: [],
     auditLines: [],
+    decisionLines: [],
     webhookUrls: new Set(),
   }
   let enriched: Enriched | undefined
   for (const addressee of decided) {
     // The first page of an intent, and no other, has its first recipient.
     if (addressee.ordinal === 1) {
-      enriched = enrichedIntent(addressee.intent, continuing.has(addressee.intent.id))
+      enriched = enrichedIntent(addressee, continuing.has(addressee.intent.id))
       rows.events.push(enriched)
     }
-    if (enriched?.subject_id === addressee.intent.id) count(enriched.data, addressee.verdict)
+    if (enriched?.subject_id === addressee.intent.id) count(enriched.data, addressee.decision)
     addRows(rows, addressee, settings.audit, now)
   }
   return rows
@@ -89,9 +96,10 @@ interface Enriched {
   data: EventData & { recipients: number; notifications: number; stopped: number }
 }
 
-function enrichedIntent(intent: Decided['intent'], continues: boolean): Enriched {
+function enrichedIntent(addressee: Decided, continues: boolean): Enriched {
   const numbers = { recipients: 0, notifications: 0, stopped: 0, continues: continues || undefined }
-  return { subject_id: intent.id, type: 'notification.intent.enriched', data: { ...storyOf(intent), ...numbers } }
+  const data = { ...storyOf(addressee), ...numbers }
+  return { subject_id: addressee.intent.id, type: 'notification.intent.enriched', data }
 }
 
 /** A role without members stands for nobody. */
@@ -101,45 +109,50 @@ function count(numbers: Enriched['data'], { outcome, reason }: Decision): void {
   else numbers.notifications++
 }
 
-function storyOf({ type, category, idempotencyKey, correlationId, traceparent }: Decided['intent']) {
-  return { type, category, idempotency_key: idempotencyKey, correlation_id: correlationId, traceparent }
+function storyOf({ intent, want }: Decided) {
+  const { type, idempotencyKey, correlationId, traceparent } = intent
+  return { type, category: want.category, idempotency_key: idempotencyKey, correlation_id: correlationId, traceparent }
 }
 
 function addRows(rows: PlannedRows, addressee: Decided, audit: boolean, now: Date): void {
-  const { intent, recipient, verdict } = addressee
+  const { intent, recipient, want, decision } = addressee
   const id = notificationId(intent.id, addressee.ordinal)
-  const story = { recipient_id: recipient.id, ...storyOf(intent) }
-  const channels = verdict.deliveries.filter((delivery) => delivery.fallbackRank === 0).map(({ channel }) => channel)
+  const story = { recipient_id: recipient.id, ...storyOf(addressee) }
+  const channels = decision.deliveries.filter((delivery) => delivery.fallbackRank === 0).map(({ channel }) => channel)
   rows.notifications.push({
     id,
     addressee,
-    channels: channels.length > 0 ? channels : (intent.payload.channels ?? []),
-    hasFallback: verdict.deliveries.some((delivery) => delivery.state === 'held'),
+    channels: channels.length > 0 ? channels : (want.channels ?? []),
+    hasFallback: decision.deliveries.some((delivery) => delivery.state === 'held'),
   })
-  if (verdict.outcome) {
+  if (decision.outcome) {
     rows.events.push({
       subject_id: id,
-      type: `notification.${verdict.outcome}`,
-      data: { ...story, reason: verdict.reason },
+      type: `notification.${decision.outcome}`,
+      data: { ...story, reason: decision.reason },
     })
   }
-  for (const delivery of verdict.deliveries) {
+  const line = decisionLine(id, addressee)
+  if (line) rows.decisionLines.push(line)
+  for (const delivery of decision.deliveries) {
     const subject = deliveryId(id, delivery.channel)
     rows.deliveries.push({
       id: subject,
       channel: delivery.channel,
       state: delivery.state,
       fallbackRank: delivery.fallbackRank,
-      priority: intent.priority,
+      priority: want.priority,
       address: delivery.address,
       reason: delivery.reason,
+      until: delivery.until,
+      recipientId: recipient.id,
     })
     if (delivery.channel === 'webhook' && isUnregistered(delivery.address)) rows.webhookUrls.add(delivery.address)
     if (delivery.state === 'held') continue // it is told of when it is released
     rows.events.push({
       subject_id: subject,
       type: `notification.${delivery.channel}.${delivery.state === 'queued' ? 'requested' : delivery.state}`,
-      data: { ...story, channel: delivery.channel, reason: delivery.reason },
+      data: { ...story, channel: delivery.channel, reason: delivery.reason, next_attempt_at: delivery.until },
     })
   }
   if (audit || channels.includes('audit')) {
@@ -151,14 +164,20 @@ function addRows(rows: PlannedRows, addressee: Decided, audit: boolean, now: Dat
         intent_id: intent.id,
         event_id: intent.eventId,
         ...story,
-        priority: intent.priority,
+        priority: want.priority,
+        rule: want.rule,
         recipient: { type: recipient.type, id: recipient.id, name: recipient.name, locale: recipient.locale },
-        said: { ...said, recipients: undefined, template_version: addressee.templateVersion },
+        said: {
+          ...said,
+          recipients: undefined,
+          template: want.template?.name ?? said.template,
+          template_version: want.template?.version,
+        },
         data,
         metadata,
-        outcome: verdict.outcome,
-        reason: verdict.reason,
-        deliveries: verdict.deliveries.map(({ channel, state, address, reason }) => ({
+        outcome: decision.outcome,
+        reason: decision.reason,
+        deliveries: decision.deliveries.map(({ channel, state, address, reason }) => ({
           channel,
           state,
           address,

@@ -14,6 +14,8 @@ export interface NotificationContent {
   type: string
   category: string | null
   template: string | null
+  /** Of a rule: what its template sees beside the event. */
+  vars: Record<string, unknown> | null
   has_fallback: boolean
   expires_at: string | null
   idempotency_key: string | null
@@ -45,10 +47,11 @@ export interface PlannedContent {
   id: string
   hasFallback: boolean
   addressee: {
+    want: { category?: string; template?: { name: string } | null; rule?: object }
+    vars?: Readonly<Record<string, unknown>>
     recipient: { id: string; name?: string; locale?: string; timezone?: string }
     intent: {
       type: string
-      category?: string
       idempotencyKey?: string
       correlationId?: string
       traceparent?: string
@@ -66,15 +69,16 @@ export function contentOfPlan(planned: readonly PlannedContent[]): Content {
     notification(deliveryId) {
       const notification = byId.get(notificationIdOf(deliveryId))
       if (!notification) return undefined
-      const { recipient, intent } = notification.addressee
+      const { recipient, intent, want, vars } = notification.addressee
       return {
         recipient_id: recipient.id,
         recipient_name: recipient.name ?? null,
         locale: recipient.locale ?? null,
         timezone: recipient.timezone ?? null,
         type: intent.type,
-        category: intent.category ?? null,
-        template: intent.payload.template ?? null,
+        category: want.category ?? null,
+        template: want.template?.name ?? null,
+        vars: want.rule ? (vars ?? {}) : null,
         has_fallback: notification.hasFallback,
         expires_at: intent.expiresAt?.toISOString() ?? null,
         idempotency_key: intent.idempotencyKey ?? null,

@@ -5,7 +5,6 @@ import { type Queryable, run, statement } from '../../platform/db.ts'
 import { enqueue } from '../../queue/enqueue.ts'
 import { deliveriesQueue } from '../../queue/queues.ts'
 import { appendStatusEvents } from '../../store/status-events.ts'
-import type { Finished } from './settlement.ts'
 
 const lockSql = statement('settle/lock_notifications')
 const releaseSql = statement('settle/release_fallbacks')
@@ -16,17 +15,30 @@ interface Released extends Record<string, unknown> {
   priority: number
 }
 
+/** A delivery that ended without success, with what its events say of it. */
+export interface Ended {
+  deliveryId: string
+  about?: {
+    recipient_id: string
+    type: string
+    has_fallback: boolean
+    idempotency_key: string | null
+    correlation_id: string | null
+    traceparent: string | null
+  }
+}
+
 /** Lets the next fallback go where the last channel under way has failed; call it in the settling transaction. */
 export async function releaseFallbacks(
   trx: Queryable,
   tenantId: string,
-  failed: readonly Finished[],
+  failed: readonly Ended[],
   ids: { batchId(): string },
   now: Date,
 ): Promise<void> {
   const stories = new Map(
-    failed.flatMap(({ item: { about, claim } }) =>
-      about?.has_fallback ? [[notificationIdOf(claim.deliveryId), about] as const] : [],
+    failed.flatMap(({ deliveryId, about }) =>
+      about?.has_fallback ? [[notificationIdOf(deliveryId), about] as const] : [],
     ),
   )
   const notifications = [...stories.keys()].sort()

@@ -48,7 +48,9 @@ export async function settleAttempts(
     const ending = (state: Step['state']) =>
       settled.filter(({ step }) => step.state === state).map(({ finished }) => finished)
     await recordInbox(trx, tenantId, ending('sent'), now)
-    await releaseFallbacks(trx, tenantId, [...ending('failed'), ...ending('expired')], ids, now)
+    const ended = [...ending('failed'), ...ending('expired')]
+    const fallen = ended.map(({ item: { claim, about } }) => ({ deliveryId: claim.deliveryId, about }))
+    await releaseFallbacks(trx, tenantId, fallen, ids, now)
     await disableGoneEndpoints(trx, tenantId, ending('failed'), now)
     await enqueue(trx, nextJobs(tenantId, settled))
     return settled

@@ -1,0 +1,118 @@
+import type pg from 'pg'
+import type { GateSettings } from '../domain/decide.ts'
+import { type Snoozed, type TakenSnoozes, takeSnoozed } from '../pipeline/enrich/take-snoozed.ts'
+import { stillHeldBack } from '../pipeline/match/hold-back.ts'
+import { scopeOfIntent } from '../pipeline/match/match-events.ts'
+import { permit } from '../pipeline/permit/permit.ts'
+import { settleSnoozed } from '../pipeline/plan/settle-snoozed.ts'
+import { releaseFallbacks } from '../pipeline/settle/release-fallbacks.ts'
+import type { Clock } from '../platform/clock.ts'
+import { inTransaction, type Queryable } from '../platform/db.ts'
+import type { IdSource } from '../platform/id-source.ts'
+import { loadRuleVersions } from '../store/rules.ts'
+import type { TemplateCatalogue } from '../store/template-catalogue.ts'
+import type { SettingsCatalogue, TenantSettings } from '../store/tenant-settings.ts'
+import { keepLimits } from './keep-limits.ts'
+
+export interface DecideAgainDeps {
+  /** Not of the flow. */
+  pool: pg.Pool
+  clock: Clock
+  ids: IdSource
+  catalogue: TemplateCatalogue
+  settings: SettingsCatalogue
+  gates: GateSettings
+  /** Deliveries in one job at most. */
+  chunkSize: number
+  /** Wakes the workers of a queue, after the commit. */
+  wake(queue: string): void
+}
+
+/** Snoozes that one transaction takes on. */
+export const mostSnoozes = 500
+
+/**
+ * Decides deliveries again whose wait is over, or whose recipient has changed something: all gates are asked as they stand
+ * now. Taken and written in one transaction, so that a process that dies in it leaves them waiting. Gives how many it took.
+ */
+export async function decideAgain(on: DecideAgainDeps): Promise<number> {
+  const now = on.clock.now()
+  const queues = new Set<string>()
+  const releases: (() => Promise<void>)[] = []
+  try {
+    const count = await inTransaction(on.pool, async (trx) => {
+      const taken = await takeSnoozed(trx, mostSnoozes, now)
+      for (const each of taken) {
+        const { waking, release } = await decideTenant(trx, each, on, now)
+        releases.push(release)
+        for (const queue of waking) queues.add(queue)
+      }
+      return taken.reduce((sum, { ids }) => sum + ids.length, 0)
+    })
+    for (const queue of queues) on.wake(queue)
+    return count
+  } catch (error) {
+    for (const release of releases) await release()
+    throw error
+  }
+}
+
+async function decideTenant(
+  trx: Queryable,
+  { tenantId, ids, waiting }: TakenSnoozes,
+  on: DecideAgainDeps,
+  now: Date,
+): Promise<{ waking: string[]; release: () => Promise<void> }> {
+  const settings = await on.settings.of(tenantId)
+  const candidates = await withWants(trx, tenantId, waiting, settings, now)
+  await on.catalogue.load(
+    tenantId,
+    candidates.flatMap(({ wanted }) => wanted.template ?? []),
+  )
+  const permitted = permit(candidates, on.catalogue, on.gates, settings, now)
+  const { decided, release } = await keepLimits(on.pool, tenantId, permitted, settings, now)
+  try {
+    const { queues, stopped } = await settleSnoozed(trx, tenantId, decided, ids, on.chunkSize, on.ids, now)
+    const gone = new Set(stopped)
+    const ended = waiting.filter(({ id }) => gone.has(id)).map(endedOf)
+    await releaseFallbacks(trx, tenantId, ended, on.ids, now)
+    return { waking: queues, release }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+/** What their rules say of the time, and what holds them back by now. */
+async function withWants(
+  trx: Queryable,
+  tenantId: string,
+  waiting: readonly Snoozed[],
+  settings: TenantSettings,
+  now: Date,
+): Promise<Snoozed[]> {
+  const versions = waiting.flatMap(({ rule }) => (rule ? [rule] : []))
+  const rules = versions.length === 0 ? [] : await loadRuleVersions(trx, tenantId, versions)
+  const events = waiting.map(({ id, wanted }) => ({ id, scope: scopeOfIntent(wanted.intent, now) }))
+  const held = await stillHeldBack(trx, tenantId, events, settings.alerts, now)
+  return waiting.map((each) => {
+    const rule = rules.find(({ id, version }) => id === each.rule?.id && version === each.rule.version)
+    const schedule = rule ? rule.schedule : each.wanted.schedule
+    const named = rule && { id: rule.id, name: rule.name, version: rule.version }
+    return { ...each, wanted: { ...each.wanted, rule: named, schedule, heldBack: held.get(each.id) } }
+  })
+}
+
+function endedOf({ id, hasFallback, recipient, wanted: { intent } }: Snoozed) {
+  return {
+    deliveryId: id,
+    about: {
+      recipient_id: recipient.id,
+      type: intent.type,
+      has_fallback: hasFallback,
+      idempotency_key: intent.idempotencyKey ?? null,
+      correlation_id: intent.correlationId ?? null,
+      traceparent: intent.traceparent ?? null,
+    },
+  }
+}
