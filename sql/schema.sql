@@ -1092,10 +1092,8 @@ grant delete, insert, select, update on carillon.role_bindings to carillon_worke
 grant select on carillon.rule_faults to carillon_analyst;
 grant delete, select on carillon.rule_faults to carillon_api;
 grant delete, insert, select, update on carillon.rule_faults to carillon_worker;
-grant select on carillon.rule_versions to carillon_analyst;
 grant insert, select, update on carillon.rule_versions to carillon_api;
 grant delete, insert, select, update on carillon.rule_versions to carillon_worker;
-grant select on carillon.rules to carillon_analyst;
 grant delete, insert, select, update on carillon.rules to carillon_api;
 grant delete, insert, select, update on carillon.rules to carillon_worker;
 grant delete, insert, select, update on carillon.schedules to carillon_api;
@@ -1142,6 +1140,8 @@ grant select (accepted_at, category, correlation_id, event_id, expires_at, id, k
 grant select (category, channels, correlation_id, created_at, digest_id, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, rule_id, rule_version, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
 grant update (outcome, reason) on carillon.notifications to carillon_api;
 grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
+grant select (enabled, name, rule_id, tenant_id, valid_from, valid_to, version) on carillon.rule_versions to carillon_analyst;
+grant select (created_at, disabled_reason, enabled, id, name, tenant_id, updated_at, version) on carillon.rules to carillon_analyst;
 grant select (created_at, enabled, ends_at, id, kind, last_intent_id, last_occurrence, last_run_at, name, next_at, recurrence, runs, starts_at, tenant_id, updated_at) on carillon.schedules to carillon_analyst;
 grant update (until) on carillon.snoozes to carillon_api;
 grant select (channel, created_at, expires_at, reason, source, tenant_id) on carillon.suppressions to carillon_analyst;

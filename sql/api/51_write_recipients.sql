@@ -1,7 +1,8 @@
 -- Writes recipients: $2 is a JSON array of {external_id, name, locale, timezone, enabled, roles, groups, attributes, contact_points},
 -- judged by the caller, each external_id once. A field that is absent stays as it is; null clears it (roles and groups: []).
 -- contact_points are all there shall be, [{channel, address, device_id, verified}], the preferred one of a channel first: an address
--- that stays keeps what is known of it; a new token of a device replaces that device's. Nothing is written where nothing changes.
+-- that stays keeps what is known of it; a new token of a device replaces that device's. With contact_channels they speak of those
+-- channels alone, and the others stay. Nothing is written where nothing changes.
 -- Returns those that are new or changed. What waits for the changed ones is decided anew, and who was switched off gets nothing more.
 -- Called by: store/recipients.ts, carillon.upsert_recipient. Locks: the recipients, in order of the external id; then their points.
 create or replace function carillon.write_recipients(p_tenant uuid, p_profiles jsonb, p_now timestamptz)
@@ -13,7 +14,6 @@ declare
   added text[];
   changed text[];
   switched_off text[];
-  owners text[];
   points jsonb;
   moved text[];
 begin
@@ -52,8 +52,7 @@ begin
     select array_agg(u.external_id), array_agg(u.external_id) filter (where u.goes_off) into changed, switched_off from updated u;
   end if;
 
-  select array_agg(p ->> 'external_id') into owners from jsonb_array_elements(p_profiles) p where p ? 'contact_points';
-  if owners is not null then
+  if p_profiles @? '$[*].contact_points' then
     -- Of two that are the same address, or the same device, the first.
     select coalesce(jsonb_agg(d), '[]') into points
     from (
@@ -71,7 +70,9 @@ begin
     ) d;
     with gone as (
       delete from carillon.contact_points c
-      where c.tenant_id = p_tenant and c.recipient_id = any (owners)
+      using jsonb_to_recordset(p_profiles) as o (external_id text, contact_points jsonb, contact_channels text[])
+      where c.tenant_id = p_tenant and c.recipient_id = o.external_id and o.contact_points is not null
+        and (o.contact_channels is null or c.channel::text = any (o.contact_channels))
         and not exists (
           select from jsonb_to_recordset(points) as p (recipient_id text, channel carillon.channel, address text, device_id text)
           where p.recipient_id = c.recipient_id and p.channel = c.channel and p.address = c.address

@@ -12,6 +12,7 @@ import { keysCommand } from './keys.ts'
 import { limitsCommand } from './limits.ts'
 import { maintainCommand } from './maintain.ts'
 import { migrateCommand } from './migrate.ts'
+import { recipientsCommand } from './recipients.ts'
 import { rolesCommand } from './roles.ts'
 import { rulesCommand } from './rules.ts'
 import { sendCommand } from './send.ts'
@@ -55,6 +56,7 @@ const commands = [
   keysCommand,
   rolesCommand,
   limitsCommand,
+  recipientsCommand,
   templatesCommand,
   rulesCommand,
   configCommand,

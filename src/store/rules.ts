@@ -80,7 +80,7 @@ const versionsSql: Statement = {
   text: `select v.rule_id as id, v.name, v.version, v.definition, v.enabled, v.valid_from, v.valid_to, v.changed_by
   from unnest($2::uuid[], $3::int[]) as n (id, version)
   join carillon.rule_versions v on v.tenant_id = $1::uuid and v.rule_id = n.id and v.version = n.version
-  where v.tenant_id = $1::uuid`,
+  where v.tenant_id = $1::uuid and v.rule_id = any ($2::uuid[])`,
 }
 
 /** Versions of rules by their numbers, also of rules that are deleted since; in no order. */

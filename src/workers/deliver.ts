@@ -19,7 +19,7 @@ export interface DeliverDeps {
   catalogue: TemplateCatalogue
   send: SendDeps
   settling: Flusher<Attempt>
-  /** Absent: mails have no such links, because nobody knows how we are reached. */
+  /** Absent: mails have no such links. */
   unsubscribe?: UnsubscribeLinks
 }
 

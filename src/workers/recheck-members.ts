@@ -25,7 +25,7 @@ export function createRecheck(on: RecheckDeps): Recheck {
       id: member.notificationId,
       recipient: member.digest.recipient,
       said: member.said,
-      isDigest: true,
+      isDigest: true as const,
     }))
     const dropped = new Map<string, Dropped>()
     for (const { id, decision } of await decideMembers(on, trx, tenantId, asked, now)) {

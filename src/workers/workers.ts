@@ -49,6 +49,8 @@ export interface WorkersDeps {
   metrics: Metrics
   /** Of each lane its own, so that CRITICAL waits for no connection that bulk holds. */
   providers: Record<Lane, ReadonlyMap<Channel, Sender>>
+  /** How people reach the API, as far as is known by now; by default what the configuration says. */
+  publicUrl?(): string | undefined
   /** Announces, here and in other processes, that a queue has got work or that there are new status events. */
   ring(topic: string): void
   /** Hears such announcements; gives back how to stop hearing. */
@@ -91,11 +93,8 @@ export function startWorkers(on: WorkersDeps): Workers {
   const catalogue = createTemplateCatalogue(pool, clock)
   const settings = createSettingsCatalogue(on.bossPool, clock)
   const size = config.WORKER_CHUNK
-  const publicUrl = publicUrlOf(config)
-  const unsubscribe =
-    publicUrl === undefined
-      ? undefined
-      : createUnsubscribeLinks({ pool, publicUrl, requiredOf: createRequiredCategories(pool, clock) })
+  const publicUrl = on.publicUrl ?? (() => publicUrlOf(config))
+  const unsubscribe = createUnsubscribeLinks({ pool, publicUrl, requiredOf: createRequiredCategories(pool, clock) })
   const health = createEndpointHealth({ pool, clock, mostFailingMs: config.WEBHOOK_DISABLE_AFTER, logger })
   const ruleHealth = createRuleHealth({
     ...{ pool: on.bossPool, clock, ids, metrics, logger },

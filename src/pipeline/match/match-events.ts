@@ -207,7 +207,7 @@ function idsOf(evaluated: Evaluated): { ok: true; ids: string[] } | { ok: false;
     if (one === null || one === undefined || one === '') continue
     const id = typeof one === 'number' && Number.isSafeInteger(one) ? String(one) : one
     if (typeof id !== 'string') return { ok: false, code: 'type', message: 'did not give an id or a list of ids' }
-    if (id.length > maxIdLength || id.includes('\0')) {
+    if (id.length > maxIdLength || !storable.test(id)) {
       return { ok: false, code: 'type', message: `gave an id that is none, or longer than ${maxIdLength}` }
     }
     ids.push(id)

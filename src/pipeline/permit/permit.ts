@@ -39,7 +39,8 @@ export function permit<C extends Candidate>(
   tenant: TenantGates,
   now: Date,
 ): Permitted<C>[] {
-  const on = { settings, ...tenant }
+  const timezone = tenant.defaults?.said.timezone ?? settings.timezone
+  const on = { ...tenant, settings: { ...settings, timezone } }
   return candidates.map((candidate) => {
     const { wanted, recipient } = candidate
     const vars = wanted.varsFor?.(recipient)

@@ -7,7 +7,7 @@ export type LinkOf = (recipientId: string, category: string) => string | undefin
 
 export interface UnsubscribeLinks {
   /** For the mails of one chunk. */
-  of(tenantId: string): Promise<LinkOf>
+  of(tenantId: string): Promise<LinkOf | undefined>
 }
 
 const longestUrl = 900 // a line of a mail has 998 characters at most
@@ -16,15 +16,18 @@ const longestUrl = 900 // a line of a mail has 998 characters at most
 export function createUnsubscribeLinks(on: {
   /** Role carillon_worker. */
   pool: pg.Pool
-  publicUrl: string
+  /** undefined: nobody knows how we are reached, and there are no links. */
+  publicUrl(): string | undefined
   requiredOf(tenantId: string): Promise<ReadonlySet<string>>
 }): UnsubscribeLinks {
-  const base = `${on.publicUrl.replace(/\/+$/, '')}/u/`
   let tokens: UnsubscribeTokens | undefined
   return {
     async of(tenantId) {
+      const publicUrl = on.publicUrl()
+      if (publicUrl === undefined) return undefined
       tokens ??= createUnsubscribeTokens(await loadSigningKeys(on.pool, 'unsubscribe'))
       const { sign } = tokens
+      const base = `${publicUrl.replace(/\/+$/, '')}/u/`
       const required = await on.requiredOf(tenantId)
       return (recipientId, category) => {
         if (required.has(category)) return undefined

@@ -152,6 +152,7 @@ describe('whom a match names', () => {
     ['a fraction', '1.5', 'type'],
     ['too long an id', 'event.data.long', 'type'],
     ['a NUL', '"a\\u0000b"', 'type'],
+    ['a line break', '"a\\nb"', 'type'],
   ]
   for (const [what, expression, code] of faults) {
     it(`${what} is a fault, and the rule is left out for the event`, () => {
@@ -194,6 +195,16 @@ describe('the variables of a match', () => {
     assert.ok(found && 'ok' in found && !found.ok)
     assert.deepEqual([found.fault.part, found.fault.code], ['templateVars.a', 'no_such_field'])
   })
+  for (const [what, cel, code] of [
+    ['a NUL', '"a\\u0000b"', 'type'],
+    ['half a character', '["x", "😀".substring(0, 1)]', 'type'],
+    ['very long text', 'event.data.long + event.data.long', 'budget'],
+  ] as const) {
+    it(`that would be ${what} are a fault, since they could not be stored`, () => {
+      const found = vars({ a: { cel } }, { long: 'x'.repeat(40_000) })
+      assert.equal(found && 'code' in found && found.code, code)
+    })
+  }
   it('named __proto__ are a variable like another', () => {
     const said = JSON.parse('{"__proto__": {"cel": "1 + 1"}, "constructor": {"cel": "2 + 2"}}')
     const found = vars(said)

@@ -5,7 +5,7 @@ import type { Rule } from '../../../src/domain/rule.ts'
 import { compileRules } from '../../../src/domain/rule-index.ts'
 import { type EventIntent, matchEvents } from '../../../src/pipeline/match/match-events.ts'
 import { createRuleHealth } from '../../../src/pipeline/match/rule-health.ts'
-import { inTransaction } from '../../../src/platform/db.ts'
+import { inTransaction, statement } from '../../../src/platform/db.ts'
 import { createMetrics } from '../../../src/platform/metrics.ts'
 import { findRuleFaults } from '../../../src/store/rule-pages.ts'
 import { definitionOf, loadRules, rulesAt, saveRules } from '../../../src/store/rules.ts'
@@ -181,5 +181,47 @@ describe('the faults of a rule', () => {
     health.observe(tenant, matchEvents([bad()], rules, clock.now()).health, rules)
     await health.close()
     assert.deepEqual(await findRuleFaults(worker, tenant, [rule.id]), [])
+  })
+})
+
+describe('what notes the health of rules', () => {
+  it('finds its rows by their keys, among many, where nested loops are off', async () => {
+    await world.admin.query(
+      `insert into carillon.rules (tenant_id, id, name, definition, enabled, created_at, updated_at, updated_by)
+       select $1, gen_random_uuid(), 'rule number ' || n, '{}', true, now(), now(), 'test' from generate_series(1, 20000) n`,
+      [world.otherTenant],
+    )
+    await world.admin.query(
+      `insert into carillon.rule_faults select tenant_id, id, 1, 1, now(), 'type', 'eventPattern', '', id from carillon.rules where tenant_id = $1`,
+      [world.otherTenant],
+    )
+    await world.admin.query('analyze carillon.rules, carillon.rule_faults')
+    const { rows: named } = await world.admin.query(
+      'select tenant_id, id from carillon.rules where tenant_id = $1 limit 20',
+      [world.otherTenant],
+    )
+    const column = <T>(value: (row: { tenant_id: string; id: string }) => T) => named.map(value)
+    const ids = [column((row) => row.tenant_id), column((row) => row.id)]
+    const texts = [column(() => 'type'), column(() => 'eventPattern'), column(() => '')]
+    const counts = [column(() => 1), column(() => 1), column(() => 1)]
+    const flags = [column(() => false), column(() => false)]
+    const plans: [name: string, values: unknown[]][] = [
+      ['match/lock_rules', [...ids, column(() => 0)]],
+      [
+        'match/note_rule_health',
+        [...ids, ...counts, ...flags, column(() => clock.now()), ...texts, ids[1], clock.now(), 3],
+      ],
+    ]
+    for (const [name, values] of plans) {
+      await inTransaction(worker, async (trx) => {
+        await trx.query('set local enable_nestloop = off')
+        await trx.query('set local plan_cache_mode = force_generic_plan')
+        const { rows } = await trx.query({ text: `explain ${statement(name).text}`, values })
+        const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+        assert.doesNotMatch(plan, /Seq Scan on (rules|rule_faults)_/, plan)
+        assert.match(plan, /rules_h\d_pkey/)
+        assert.match(plan, /rule_faults_h\d_pkey/)
+      })
+    }
   })
 })
