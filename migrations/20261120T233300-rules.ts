@@ -71,8 +71,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       with check (tenant_id = any ((select carillon.current_tenants())::uuid[]))`.execute(db)
     await sql`create policy every_tenant on ${name} to carillon_worker using (true) with check (true)`.execute(db)
     await sql`grant select, insert, update, delete on ${name} to carillon_worker`.execute(db)
-    await sql`grant select on ${name} to carillon_analyst`.execute(db)
   }
+  // A definition may hold addresses.
+  await sql`grant select (tenant_id, id, name, version, enabled, disabled_reason, created_at, updated_at) on carillon.rules to carillon_analyst`.execute(
+    db,
+  )
+  await sql`grant select (tenant_id, rule_id, version, name, enabled, valid_from, valid_to) on carillon.rule_versions to carillon_analyst`.execute(
+    db,
+  )
+  await sql`grant select on carillon.rule_faults to carillon_analyst`.execute(db)
   await sql`grant select, insert, update, delete on carillon.rules to carillon_api`.execute(db)
   await sql`grant select, insert, update on carillon.rule_versions to carillon_api`.execute(db)
   await sql`grant select, delete on carillon.rule_faults to carillon_api`.execute(db)

@@ -957,6 +957,7 @@ create function carillon.current_tenants() returns uuid[] -- stable security def
 create function carillon.decide_again(p_tenant uuid, p_recipients text[], p_now timestamp with time zone) returns bigint -- volatile
 create function carillon.delete_recipient(recipient text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.delete_recipients(p_tenant uuid, p_ids text[], p_by text, p_now timestamp with time zone) returns SETOF text -- volatile
+create function carillon.delivery_ids(p_notification uuid) returns SETOF uuid -- immutable
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
 create function carillon.end_day(p_table text, p_now timestamp with time zone) returns SETOF text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
@@ -985,13 +986,14 @@ create function carillon.new_job(p_id uuid, p_queue text, p_data jsonb, p_priori
 create function carillon.next_key_bucket(p_now timestamp with time zone) returns date -- stable
 create function carillon.notification_id(intent_id uuid, ordinal integer) returns uuid -- immutable
 create function carillon.notification_id_of(id uuid) returns uuid -- immutable
-create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns uuid -- volatile security definer
+create function carillon.notify(type text, recipient jsonb, template text DEFAULT NULL::text, data jsonb DEFAULT '{}'::jsonb, channels text[] DEFAULT NULL::text[], fallback_channels text[] DEFAULT NULL::text[], priority text DEFAULT 'NORMAL'::text, category text DEFAULT NULL::text, subject text DEFAULT NULL::text, body text DEFAULT NULL::text, body_html text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, event_id text DEFAULT NULL::text, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, correlation_id text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid, schedule jsonb DEFAULT NULL::jsonb) returns uuid -- volatile security definer
 create function carillon.oldest_asked() returns timestamp with time zone -- stable security definer
 create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
 create function carillon.payload_hash(kind text, type text, priority smallint, category text, event_id text, scheduled_at timestamp with time zone, expires_at timestamp with time zone, payload jsonb) returns bytea -- stable
 create function carillon.priorities_of(p_lane text) returns smallint[] -- immutable
 create function carillon.read_contact_points(p_function text, p_points jsonb) returns jsonb -- stable
 create function carillon.read_preferences(p_given jsonb, p_kind text DEFAULT 'preferences'::text, p_path text[] DEFAULT '{}'::text[]) returns jsonb -- stable
+create function carillon.read_schedule(p_schedule jsonb) returns jsonb -- stable
 create function carillon.record_consent(recipient text, category text, source text, wording_version text DEFAULT NULL::text, proof jsonb DEFAULT NULL::jsonb, at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant uuid DEFAULT NULL::uuid) returns timestamp with time zone -- volatile security definer
 create function carillon.refuse_argument(p_function text, p_field text, p_fault text) returns void -- stable
 create function carillon.remove_contact_point(recipient text, channel text, address text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
@@ -1000,7 +1002,7 @@ create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by t
 create function carillon.retime_digests(p_tenant uuid, p_recipients text[]) returns void -- volatile
 create function carillon.session_tenants() returns uuid[] -- stable
 create function carillon.set_preferences(recipient text, preferences jsonb, changed_by text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns integer -- volatile security definer
-create function carillon.stop_unsent(p_tenant uuid, p_recipient text, p_reason text, p_now timestamp with time zone, p_category text DEFAULT NULL::text, p_type text DEFAULT NULL::text, p_channel text DEFAULT NULL::text) returns bigint -- volatile
+create function carillon.stop_unsent(p_tenant uuid, p_recipient text, p_reason text, p_now timestamp with time zone, p_category text DEFAULT NULL::text, p_type text DEFAULT NULL::text, p_channel text DEFAULT NULL::text) returns bigint -- volatile security definer
 create function carillon.suppress(channel text, address text, reason text DEFAULT 'manual'::text, source text DEFAULT 'sql'::text, note text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant uuid DEFAULT NULL::uuid) returns void -- volatile security definer
 create function carillon.take_asked(p_lane text, p_seen pg_snapshot, p_now timestamp with time zone, p_max integer, p_chunk integer, p_room integer, p_full uuid[]) returns TABLE(claimed json, others_due boolean, seen text) -- volatile
 create function carillon.unsuppress(channel text, address text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
@@ -1090,10 +1092,8 @@ grant delete, insert, select, update on carillon.role_bindings to carillon_worke
 grant select on carillon.rule_faults to carillon_analyst;
 grant delete, select on carillon.rule_faults to carillon_api;
 grant delete, insert, select, update on carillon.rule_faults to carillon_worker;
-grant select on carillon.rule_versions to carillon_analyst;
 grant insert, select, update on carillon.rule_versions to carillon_api;
 grant delete, insert, select, update on carillon.rule_versions to carillon_worker;
-grant select on carillon.rules to carillon_analyst;
 grant delete, insert, select, update on carillon.rules to carillon_api;
 grant delete, insert, select, update on carillon.rules to carillon_worker;
 grant delete, insert, select, update on carillon.schedules to carillon_api;
@@ -1140,6 +1140,8 @@ grant select (accepted_at, category, correlation_id, event_id, expires_at, id, k
 grant select (category, channels, correlation_id, created_at, digest_id, event_id, expires_at, has_fallback, id, locale, outcome, priority, reason, recipient_id, recipient_type, rule_id, rule_version, scheduled_at, template, tenant_id, timezone, traceparent, type) on carillon.notifications to carillon_analyst;
 grant update (outcome, reason) on carillon.notifications to carillon_api;
 grant update (retention_days) on carillon.partitioned_tables to carillon_worker;
+grant select (enabled, name, rule_id, tenant_id, valid_from, valid_to, version) on carillon.rule_versions to carillon_analyst;
+grant select (created_at, disabled_reason, enabled, id, name, tenant_id, updated_at, version) on carillon.rules to carillon_analyst;
 grant select (created_at, enabled, ends_at, id, kind, last_intent_id, last_occurrence, last_run_at, name, next_at, recurrence, runs, starts_at, tenant_id, updated_at) on carillon.schedules to carillon_analyst;
 grant update (until) on carillon.snoozes to carillon_api;
 grant select (channel, created_at, expires_at, reason, source, tenant_id) on carillon.suppressions to carillon_analyst;
@@ -1148,14 +1150,14 @@ grant select (created_at, description, enabled, id, name, tags, tenant_id, updat
 -- grants on functions
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
 grant execute on function carillon.acting_tenant to carillon_api;
-grant execute on function carillon.add_consent to carillon_api, carillon_worker;
+grant execute on function carillon.add_consent to carillon_api;
 grant execute on function carillon.add_contact_point to carillon_api, carillon_caller;
 grant execute on function carillon.add_suppressions to carillon_api, carillon_worker;
 grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
 grant execute on function carillon.change_contact_point to carillon_api, carillon_worker;
-grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
+grant execute on function carillon.change_preferences to carillon_api;
 grant execute on function carillon.channel_names to carillon_api, carillon_worker;
 grant execute on function carillon.check_consent to carillon_api;
 grant execute on function carillon.check_recipient to carillon_api;
@@ -1197,7 +1199,7 @@ grant execute on function carillon.remove_suppression to carillon_api, carillon_
 grant execute on function carillon.replay_dead_letters to carillon_api, carillon_worker;
 grant execute on function carillon.retime_digests to carillon_api, carillon_worker;
 grant execute on function carillon.set_preferences to carillon_api, carillon_caller;
-grant execute on function carillon.stop_unsent to carillon_api, carillon_worker;
+grant execute on function carillon.stop_unsent to carillon_api;
 grant execute on function carillon.suppress to carillon_api, carillon_caller;
 grant execute on function carillon.take_asked to carillon_worker;
 grant execute on function carillon.unsuppress to carillon_api, carillon_caller;

@@ -11,7 +11,7 @@
 --     idempotency_key => 'order-A-1-shipped');
 --
 -- Returns the notification's id; for a duplicate, the first one's. Times are timestamptz; scheduled_at at most 366 days
--- ahead; expires_at after it. priority: LOW, NORMAL, HIGH, CRITICAL. traceparent: W3C; a malformed one is ignored.
+-- ahead; expires_at after it. schedule: '{"localTime": "09:00"}' and the like, see 27_read_schedule.sql. priority: LOW, NORMAL, HIGH, CRITICAL. traceparent: W3C; a malformed one is ignored.
 -- tenant: only for a login bound to several. Errors: 22023 (invalid_parameter_value) with COLUMN naming the argument;
 -- 23505 (unique_violation) where the key was used with another payload; 42501 where the login is bound to no tenant.
 -- Rights: grant carillon_caller to the login, and bind it: carillon roles bind.
@@ -34,7 +34,8 @@ create or replace function carillon.notify(
   expires_at timestamptz default null,
   correlation_id text default null,
   traceparent text default null,
-  tenant uuid default null
+  tenant uuid default null,
+  schedule jsonb default null
 ) returns uuid
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
@@ -149,12 +150,21 @@ begin
     raise exception 'carillon.notify: % %', field, fault using errcode = 'invalid_parameter_value', column = field;
   end if;
 
+  if schedule is not null then
+    schedule := carillon.read_schedule(schedule);
+    if expires_at <= greatest(now_at, scheduled_at) + coalesce((schedule ->> 'delayMs')::bigint, 0) * interval '1 ms' then
+      raise exception 'carillon.notify: expires_at must be after the delay of schedule'
+        using errcode = 'invalid_parameter_value', column = 'expires_at';
+    end if;
+  end if;
+
   intent_id := carillon.accept_intent(now_at, tenant, type, priority_value, category, idempotency_key,
     event_id, correlation_id, traceparent, 'sql', scheduled_at, expires_at,
     jsonb_strip_nulls(jsonb_build_object(
       'recipients', jsonb_build_array(recipient || jsonb_build_object('type', kind)),
       'channels', channels, 'fallbackChannels', lower(fallback_channels::text)::text[],
-      'template', template, 'subject', subject, 'body', body, 'bodyHtml', body_html))
+      'template', template, 'subject', subject, 'body', body, 'bodyHtml', body_html,
+      'schedule', schedule))
       || jsonb_build_object('data', data, 'metadata', metadata));
   if intent_id is null then
     raise exception 'carillon.notify: idempotency_key was used with another payload' using errcode = 'unique_violation', column = 'idempotency_key';
@@ -163,4 +173,4 @@ begin
 end
 $$;
 grant execute on function carillon.notify(text, jsonb, text, jsonb, text[], text[], text, text, text, text, text, jsonb, text, text,
-  timestamptz, timestamptz, text, text, uuid) to carillon_caller, carillon_api;
+  timestamptz, timestamptz, text, text, uuid, jsonb) to carillon_caller, carillon_api;

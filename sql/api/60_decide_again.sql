@@ -1,11 +1,12 @@
 -- What waits for these recipients (snoozed deliveries) is decided anew at once: call it when something changed that decisions
--- are made of, in the transaction of the change. null: for all of the tenant. Returns how many. Row-level security says whose
+-- are made of, in the transaction of the change; and what collects in digests is looked at again. null: for all of the tenant. Returns how many. Row-level security says whose
 -- rows they may be.
 -- Called by: change_preferences, consents and suppressions, and whoever changes a recipient's zone. Index: snoozes_recipient.
 -- Locks: the rows moved, in id order; a sweeper passes them over.
 create or replace function carillon.decide_again(p_tenant uuid, p_recipients text[], p_now timestamptz) returns bigint
   language sql volatile set search_path = pg_catalog, pg_temp
 as $$
+  select carillon.retime_digests(p_tenant, p_recipients);
   with waiting as (
     select s.delivery_id from carillon.snoozes s
     where s.tenant_id = p_tenant and (p_recipients is null or s.recipient_id = any (p_recipients)) and s.until > p_now

@@ -1,5 +1,5 @@
 -- Take digests that are due, and groups of alerts that are to be looked at: $1 now, $2 how many at most, $3 how many members about.
--- Called by: store/digests.ts, in the transaction that closes them. Those that another closes, or folds into just now, are passed
+-- Called by: store/closing-digests.ts, in the transaction that closes them. Those that another closes, or folds into just now, are passed
 --   over: they are due still, or taken.
 -- Index:     digests_due. Locks: the digests, until the end of the transaction.
 with due as materialized (

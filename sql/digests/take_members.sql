@@ -1,5 +1,5 @@
 -- Take all members of digests away: $1 tenants and $2 ids of digests; and look at those of groups: $3 tenants, $4 ids.
--- Called by: store/digests.ts, in the transaction that has taken them by take_due, which ends in finish.
+-- Called by: store/closing-digests.ts, in the transaction that has taken them by take_due, which ends in finish.
 -- Index:     digest_members_pkey. Locks: what is taken; nobody else touches the members of a digest that he has not locked.
 with taken as (
   delete from carillon.digest_members m

@@ -1,6 +1,6 @@
 -- Note what events say of alerts, and tell what was known of these keys before: $1 tenant, $2 now, $3 … $10 a mark for each alert:
 -- inhibition, key, alert, first and last intent that says it is open, last one that says it is over, event's id, when it expires;
--- $11, $12 inhibitions and keys that are asked for.
+-- $11, $12 inhibitions and keys that are asked for; each with each is given.
 -- Called by: pipeline/match/hold-back.ts, before the chunk is planned; a chunk that comes again notes the same.
 -- Guard:     the greatest id of each kind wins, so the order in which chunks are processed does not matter.
 -- Index:     open_alerts_pkey. Locks: the rows written, in the order of the key.
@@ -26,5 +26,5 @@ with marked as (
 )
 -- As it was before this statement: what it notes itself, the caller has.
 select o.inhibition_id, o.key, o.alert, o.opened_by, o.fired_by, o.closed_by, o.expires_at
-from unnest($11::uuid[], $12::text[]) as a (inhibition_id, key)
-join carillon.open_alerts o on o.tenant_id = $1::uuid and o.inhibition_id = a.inhibition_id and o.key = a.key
+from carillon.open_alerts o
+where o.tenant_id = $1::uuid and o.inhibition_id = any ($11::uuid[]) and o.key = any ($12::text[])

@@ -78,6 +78,10 @@ export function count(text: string): number {
   throw new InvalidArgumentError('It must be a number from 1 to 10000.')
 }
 
+export function fileFormat(text: string): 'csv' | 'ndjson' {
+  return listOf(text, ['csv', 'ndjson'] as const, (item) => item.toLowerCase())[0]!
+}
+
 function listOf<T extends string>(text: string, known: readonly T[], normalize: (item: string) => string): T[] {
   const items = text.split(',').map((item) => normalize(item.trim()))
   const wrong = items.find((item) => !(known as readonly string[]).includes(item))

@@ -9,9 +9,12 @@ import { doctorCommand } from './doctor.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
 import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
+import { limitsCommand } from './limits.ts'
 import { maintainCommand } from './maintain.ts'
 import { migrateCommand } from './migrate.ts'
+import { recipientsCommand } from './recipients.ts'
 import { rolesCommand } from './roles.ts'
+import { rulesCommand } from './rules.ts'
 import { sendCommand } from './send.ts'
 import { startCommand } from './start.ts'
 import { storiesCommand } from './stories.ts'
@@ -52,7 +55,10 @@ const commands = [
   tenantsCommand,
   keysCommand,
   rolesCommand,
+  limitsCommand,
+  recipientsCommand,
   templatesCommand,
+  rulesCommand,
   configCommand,
 ]
 

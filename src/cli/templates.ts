@@ -49,7 +49,8 @@ export function templatesCommand(context: CommandContext): Command {
   return new Command('templates').description('What notifications say.').addCommand(list).addCommand(load)
 }
 
-async function tenantOf(named: string | undefined): Promise<string> {
+/** The tenant that was named; else the demo tenant of a development service. */
+export async function tenantOf(named: string | undefined): Promise<string> {
   if (named) return named
   const { DATABASE_URL, CARILLON_DATA_DIR } = readConfig()
   const dev = DATABASE_URL ? undefined : await readDevFile(CARILLON_DATA_DIR)

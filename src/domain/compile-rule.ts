@@ -1,5 +1,6 @@
 import { compileExpression, type Expression, usesRecipient } from './expressions/compile-expression.ts'
 import type { Rule } from './rule.ts'
+import { type Narrowing, narrowingOf } from './rule-narrowing.ts'
 import { compileVars, type RuleVars } from './rule-vars.ts'
 
 /** Where in a rule an expression stands; the name of the field in GraphQL. */
@@ -24,6 +25,8 @@ export interface CompiledRule {
   rule: Rule
   /** Absent: every event of its types and domains. */
   condition?: Expression
+  /** What the condition cannot be true without. */
+  narrowing: Narrowing
   /** Gives external ids. */
   recipients?: Expression
   batchKey?: Expression
@@ -57,6 +60,7 @@ export function compileRule(rule: Rule): CompiledRule {
     rule,
     group,
     condition: read('eventPattern', rule.eventPattern, 'condition'),
+    narrowing: narrowingOf(rule.eventPattern),
     recipients: read('recipientSelector.expression', rule.selector.expression, 'value'),
     batchKey: read('batchKey', rule.batchKey, 'value'),
     vars: compileVars(rule.templateVars ?? {}, (path, text) => {

@@ -38,6 +38,17 @@ export interface GroupFold {
   alert?: string
 }
 
+/** The fold of an event that a rule with groups of alerts wants. */
+export function foldInGroup(
+  key: string,
+  times: Pick<GroupFold, 'waitMs' | 'intervalMs' | 'repeatMs'>,
+  event: Pick<GroupFold, 'resolved' | 'alert'>,
+  template?: string,
+): Fold {
+  const { waitMs, intervalMs, repeatMs } = times
+  return { key, policy: template === undefined ? {} : { template }, group: { waitMs, intervalMs, repeatMs, ...event } }
+}
+
 /** What a template sees of a member. */
 export interface DigestItem {
   type: string

@@ -51,12 +51,17 @@ export function groupStep(group: AlertGroup, alerts: readonly Alert[], now: Date
 function nextFlush({ openedAt, flushedAt, waitMs, intervalMs, repeatMs }: AlertGroup, alerts: readonly Alert[]): Date {
   if (flushedAt === undefined) return new Date(openedAt.getTime() + waitMs)
   const isChanged = alerts.some(({ told }) => !told)
-  return new Date(flushedAt.getTime() + (isChanged ? intervalMs : Math.max(intervalMs, repeatMs)))
+  return isChanged
+    ? new Date(flushedAt.getTime() + Math.max(intervalMs, leastMs))
+    : afterFlush({ waitMs, intervalMs, repeatMs }, flushedAt)
 }
+
+/** Nobody is told of the same more often, whatever the intervals say. */
+const leastMs = 1_000
 
 /** When a group that was told of just now is looked at again. */
 export function afterFlush({ intervalMs, repeatMs }: GroupTimes, now: Date): Date {
-  return new Date(now.getTime() + Math.max(intervalMs, repeatMs))
+  return new Date(now.getTime() + Math.max(intervalMs, repeatMs, leastMs))
 }
 
 function firingOf(alerts: readonly Alert[]): Set<string> {

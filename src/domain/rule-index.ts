@@ -48,7 +48,7 @@ export function coversEvent(pattern: string, type: string): boolean {
 
 /**
  * Rules by what they can be found by: exact types, beginnings of types, domains, or nothing. A rule stands in one place for
- * each of its types, else in one for each of its domains.
+ * each of its types, else in one for each of its domains; where it lists none, by what its condition says of them.
  */
 function indexRules(rules: readonly CompiledRule[]): (type: string, domain: string) => CompiledRule[] {
   const places = new Map<string, number[]>()
@@ -57,9 +57,12 @@ function indexRules(rules: readonly CompiledRule[]): (type: string, domain: stri
     if (there) there.push(place)
     else places.set(key, [place])
   }
-  rules.forEach(({ rule: { eventTypes = [], domains = [] } }, place) => {
-    if (eventTypes.length > 0) for (const pattern of eventTypes) put(`type ${pattern}`, place)
-    else if (domains.length > 0) for (const domain of domains) put(`domain ${domain}`, place)
+  rules.forEach(({ rule, narrowing, broken }, place) => {
+    const said = broken.length > 0 ? {} : narrowing // a broken rule tells of itself on every event
+    const types = rule.eventTypes ?? said.types
+    const domains = rule.domains ?? said.domains
+    if (types) for (const pattern of new Set(types)) put(`type ${pattern}`, place)
+    else if (domains) for (const domain of new Set(domains)) put(`domain ${domain}`, place)
     else put('type *', place)
   })
   return (type, domain) => {

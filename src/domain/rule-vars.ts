@@ -1,4 +1,4 @@
-import type { Expression } from './expressions/compile-expression.ts'
+import type { Evaluated, Expression } from './expressions/compile-expression.ts'
 import type { Scope } from './expressions/scope.ts'
 
 /*
@@ -79,8 +79,9 @@ function makerOf(
     if (found.ofRecipient) uses.recipient = true
     return (scope) => {
       const evaluated = found.expression.evaluate(scope)
-      if (evaluated.ok) return evaluated.value
-      const { code, message } = evaluated
+      const given = evaluated.ok ? storable(evaluated.value) : evaluated
+      if (given.ok) return given.value
+      const { code, message } = given
       throw new VarFailure({ part: `templateVars.${path}`, code, message })
     }
   }
@@ -97,14 +98,32 @@ function makerOf(
   }
 }
 
+const maxTextLength = 65_536
+const unfit = /\0|\p{Cs}/u
+
+/** What an expression made can hold a NUL or half a character, which Postgres does not store, and be long. */
+function storable(value: unknown): Evaluated {
+  let length = 0
+  let isFit = true
+  const look = (one: unknown): void => {
+    if (typeof one === 'string') {
+      length += one.length
+      isFit &&= !unfit.test(one)
+    } else if (Array.isArray(one)) one.forEach(look)
+    else if (typeof one === 'object' && one !== null) Object.entries(one).forEach(look)
+  }
+  look(value)
+  if (!isFit) return { ok: false, code: 'type', message: 'it gave text that cannot be stored' }
+  if (length <= maxTextLength) return { ok: true, value }
+  return { ok: false, code: 'budget', message: `it gave more than ${maxTextLength} characters` }
+}
+
 /** The values of some variables; the first that fails speaks for all. */
 export function giveVars(variables: readonly Variable[], scope: Scope): VarValues {
-  const values: Record<string, unknown> = {}
   try {
-    for (const { name, give } of variables) values[name] = give(scope)
+    return { ok: true, values: Object.fromEntries(variables.map(({ name, give }) => [name, give(scope)])) }
   } catch (error) {
     if (error instanceof VarFailure) return { ok: false, fault: error.fault }
     throw error
   }
-  return { ok: true, values }
 }

@@ -146,24 +146,19 @@ export async function cancelFolded(on: Queryable, tenantId: string, notification
 
 const expireSql: Statement = {
   name: 'digests_expire',
-  text: `delete from carillon.digests d
-  where (d.tenant_id, d.id) in (
-    select o.tenant_id, o.id from carillon.digests o
-    where o.state = 'closed' and o.closed_at < $1::timestamptz
-    order by o.closed_at limit $2::int)`,
+  text: `with gone as (
+    delete from carillon.digests d
+    where (d.tenant_id, d.id) in (
+      select o.tenant_id, o.id from carillon.digests o
+      where o.state = 'closed' and o.closed_at < $1::timestamptz
+      order by o.closed_at limit $2::int)
+    returning 1
+  )
+  select count(*)::int as count from gone`,
 }
 
-const expireAtOnce = 5_000
-
-/** The duty of dropping what is left of digests that were closed before a moment. Runs as the worker; gives how many went. */
-export async function expireDigests(
-  on: { query(config: object): Promise<{ rowCount: number | null }> },
-  before: Date,
-): Promise<number> {
-  let dropped = 0
-  for (;;) {
-    const { rowCount } = await on.query({ ...expireSql, values: [before, expireAtOnce] })
-    dropped += rowCount ?? 0
-    if ((rowCount ?? 0) < expireAtOnce) return dropped
-  }
+/** Drops what is left of digests that were closed before a moment, at most `limit`; gives how many went. For the worker. */
+export async function expireDigests(on: Queryable, before: Date, limit: number): Promise<number> {
+  const [gone] = await run<{ count: number }>(on, expireSql, [before, limit])
+  return gone?.count ?? 0
 }

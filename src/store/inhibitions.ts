@@ -179,10 +179,11 @@ const forgetSql: Statement = {
   name: 'open_alerts_forget',
   text: `delete from carillon.open_alerts o
   where o.noted_at < $1::timestamptz
-    and (coalesce(o.fired_by < o.closed_by, o.fired_by is null) or o.expires_at < $1::timestamptz)`,
+    and (coalesce(o.fired_by < o.closed_by, o.fired_by is null) or o.expires_at < $1::timestamptz)
+  returning o.key`,
 }
 
 /** Forgets alerts that were over before a moment: until then an event that was processed late does not open them again. */
-export async function forgetClosedAlerts(on: Queryable, before: Date): Promise<void> {
-  await run(on, forgetSql, [before])
+export async function forgetClosedAlerts(on: Queryable, before: Date): Promise<number> {
+  return (await run(on, forgetSql, [before])).length
 }

@@ -1,6 +1,7 @@
 import type { Channel } from '../domain/channel.ts'
 import type { Limit } from '../domain/limit.ts'
 import { type Counts, decodeCounts } from '../domain/limits/counts-text.ts'
+import type { NewLimit } from '../domain/limits/limit-rules.ts'
 import { type Queryable, run, type Statement } from '../platform/db.ts'
 
 export interface LimitRow {
@@ -59,9 +60,6 @@ export function limitOf(row: LimitRow): Limit {
   }
 }
 
-/** Everything of a limit but its name's owner and its times. */
-export type NewLimit = Omit<Limit, 'id'>
-
 const valuesOf = ({ name, scope, category, channel, max, window, onExcess, allowCritical }: NewLimit, now: Date) => [
   name,
   scope,
@@ -106,16 +104,6 @@ export async function createLimit(
   const [row] = await run<{ count: number }>(on, countSql, [tenantId])
   if (row!.count >= most) return 'too_many'
   return (await run<Row>(on, createSql, [tenantId, id, ...valuesOf(limit, now)]))[0] ?? 'name_taken'
-}
-
-const findSql: Statement = {
-  name: 'limits_find',
-  text: `select ${columns}, false as is_operators from carillon.limits l where l.tenant_id = $1::uuid and l.id = $2::uuid for update`,
-}
-
-/** A tenant's own limit, locked until the transaction ends. */
-export async function findLimit(trx: Queryable, tenantId: string, id: string): Promise<LimitRow | undefined> {
-  return (await run<Row>(trx, findSql, [tenantId, id]))[0]
 }
 
 const updateSql: Statement = {

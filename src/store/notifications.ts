@@ -20,6 +20,11 @@ export interface NotificationRow {
   expires_at: Date | null
   outcome: NotificationOutcome | null
   reason: string | null
+  /** Of one that a rule wanted. */
+  rule_id: string | null
+  rule_version: number | null
+  /** What its template sees beside the event, or what is said where the rule has none. */
+  vars: Record<string, unknown> | null
 }
 
 const byId = statement('read/notifications_by_id')
@@ -83,7 +88,8 @@ function pageStatement(names: (keyof NotificationPage)[], newestFirst: boolean):
   if (known) return known
   const wanted = names.map((name, index) => `and ${conditions[name]?.(`$${index + 2}`)}`).join('\n  ')
   const text = `select n.id, n.recipient_type, n.recipient_id, n.type, n.category, n.priority, n.channels, n.template,
-       n.event_id, n.correlation_id, n.traceparent, n.scheduled_at, n.expires_at, n.outcome, n.reason
+       n.event_id, n.correlation_id, n.traceparent, n.scheduled_at, n.expires_at, n.outcome, n.reason, n.rule_id, n.rule_version,
+       n.vars
 from carillon.notifications n
 where n.tenant_id = $1::uuid
   ${wanted}

@@ -47,6 +47,8 @@ export interface RecipientProfile {
   attributes?: Readonly<Record<string, unknown>>
   /** All there are, the preferred one of a channel first. */
   contactPoints?: readonly ContactPoint[]
+  /** The contact points are all there are of these channels; those of others stay. Absent: they speak of all. */
+  contactChannels?: readonly Channel[]
 }
 
 const writeSql: Statement = {
@@ -65,10 +67,11 @@ export async function upsertRecipients(
   now: Date,
 ): Promise<{ added: string[]; changed: string[] }> {
   if (profiles.length === 0) return { added: [], changed: [] }
-  const said = profiles.map(({ externalId, contactPoints, ...rest }) => ({
+  const said = profiles.map(({ externalId, contactPoints, contactChannels, ...rest }) => ({
     external_id: externalId,
     ...rest,
     contact_points: contactPoints?.map(({ deviceId, ...point }) => ({ ...point, device_id: deviceId })),
+    contact_channels: contactChannels,
   }))
   const rows = await run<{ external_id: string; is_new: boolean }>(on, writeSql, [tenantId, JSON.stringify(said), now])
   const idsOf = (isNew: boolean) => rows.filter((row) => row.is_new === isNew).map((row) => row.external_id)

@@ -67,7 +67,7 @@ const moveSql: Statement = {
   text: `update carillon.digests d
   set retime = false, closes_at = r.closes_at, policy = coalesce(r.policy, d.policy), timezone = r.timezone
   from json_to_recordset($1::json) as r (tenant_id uuid, id uuid, closes_at timestamptz, policy jsonb, timezone text)
-  where d.tenant_id = r.tenant_id and d.id = r.id`,
+  where d.tenant_id = r.tenant_id and d.id = r.id and d.tenant_id = any ($2::uuid[]) and d.id = any ($3::uuid[])`,
 }
 
 export interface MovedDigest {
@@ -84,5 +84,6 @@ export async function moveDigests(trx: Queryable, moved: readonly MovedDigest[])
     policy,
     timezone,
   }))
-  await run(trx, moveSql, [JSON.stringify(rows)])
+  const tenants = [...new Set(rows.map((row) => row.tenant_id))]
+  await run(trx, moveSql, [JSON.stringify(rows), tenants, rows.map(({ id }) => id)])
 }

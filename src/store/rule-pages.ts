@@ -1,5 +1,5 @@
 import { type Queryable, run, type Statement } from '../platform/db.ts'
-import type { RuleRow } from './rules.ts'
+import type { RuleRow, RuleVersionRow } from './rules.ts'
 
 export interface RulePage {
   /** Part of the name, whatever its case. */
@@ -59,17 +59,6 @@ const faultsSql: Statement = {
 /** How the expressions of rules fail since each rule was last changed; nothing of those that never did. */
 export const findRuleFaults = (on: Queryable, tenantId: string, ids: readonly string[]): Promise<RuleFaultRow[]> =>
   run<RuleFaultRow & Record<string, unknown>>(on, faultsSql, [tenantId, ids])
-
-export interface RuleVersionRow {
-  id: string
-  name: string
-  version: number
-  definition: RuleRow['definition']
-  enabled: boolean
-  valid_from: Date
-  valid_to: Date | null
-  changed_by: string
-}
 
 const historySql: Statement = {
   name: 'rule_versions_history',

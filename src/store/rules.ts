@@ -64,23 +64,43 @@ export async function loadRules(on: Queryable, tenantId: string): Promise<Rule[]
   return (await run<Row>(on, loadSql, [tenantId])).map(ruleOf)
 }
 
-const versionsSql: Statement = {
-  name: 'rules_load_versions',
-  text: `select v.rule_id as id, v.name, v.version, v.definition, v.enabled
-  from unnest($2::uuid[], $3::int[]) as n (id, version)
-  join carillon.rule_versions v on v.tenant_id = $1::uuid and v.rule_id = n.id and v.version = n.version
-  where v.tenant_id = $1::uuid`,
+export interface RuleVersionRow {
+  id: string
+  name: string
+  version: number
+  definition: RuleDefinition
+  enabled: boolean
+  valid_from: Date
+  valid_to: Date | null
+  changed_by: string
 }
 
-/** Versions of rules by name, also of rules that are deleted since; in no order. */
+const versionsSql: Statement = {
+  name: 'rules_find_versions',
+  text: `select v.rule_id as id, v.name, v.version, v.definition, v.enabled, v.valid_from, v.valid_to, v.changed_by
+  from unnest($2::uuid[], $3::int[]) as n (id, version)
+  join carillon.rule_versions v on v.tenant_id = $1::uuid and v.rule_id = n.id and v.version = n.version
+  where v.tenant_id = $1::uuid and v.rule_id = any ($2::uuid[])`,
+}
+
+/** Versions of rules by their numbers, also of rules that are deleted since; in no order. */
+export async function findRuleVersions(
+  on: Queryable,
+  tenantId: string,
+  named: readonly { id: string; version: number }[],
+): Promise<RuleVersionRow[]> {
+  if (named.length === 0) return []
+  const values = [tenantId, named.map(({ id }) => id), named.map(({ version }) => version)]
+  return run<RuleVersionRow & Record<string, unknown>>(on, versionsSql, values)
+}
+
+/** The same, as rules. */
 export async function loadRuleVersions(
   on: Queryable,
   tenantId: string,
   named: readonly { id: string; version: number }[],
 ): Promise<Rule[]> {
-  if (named.length === 0) return []
-  const values = [tenantId, named.map(({ id }) => id), named.map(({ version }) => version)]
-  return (await run<Row>(on, versionsSql, values)).map(ruleOf)
+  return (await findRuleVersions(on, tenantId, named)).map(ruleOf)
 }
 
 const atSql: Statement = {
@@ -104,17 +124,26 @@ const lockSql: Statement = {
 /** All rules of a tenant, which nobody else changes until the transaction ends. */
 export const lockRules = (trx: Queryable, tenantId: string): Promise<RuleRow[]> => run<Row>(trx, lockSql, [tenantId])
 
-const findText = `select ${columns} from carillon.rules r where r.tenant_id = $1::uuid and r.id = any ($2::uuid[])`
-const findSql: Statement = { name: 'rules_find', text: findText }
-const findForUpdateSql: Statement = { name: 'rules_find_for_update', text: `${findText} order by r.id for update` }
+const findSql: Statement = {
+  name: 'rules_find',
+  text: `select ${columns} from carillon.rules r where r.tenant_id = $1::uuid and r.id = any ($2::uuid[])`,
+}
 
-/** In no order. `for update`: nobody else changes them until the transaction ends. */
-export const findRules = (
-  on: Queryable,
-  tenantId: string,
-  ids: readonly string[],
-  lock?: 'for update',
-): Promise<RuleRow[]> => run<Row>(on, lock ? findForUpdateSql : findSql, [tenantId, ids])
+/** In no order. */
+export const findRules = (on: Queryable, tenantId: string, ids: readonly string[]): Promise<RuleRow[]> =>
+  run<Row>(on, findSql, [tenantId, ids])
+
+const lockSomeSql: Statement = {
+  name: 'rules_lock_some',
+  text: `select ${columns} from carillon.rules r where r.tenant_id = $1::uuid and r.id = any ($2::uuid[]) order by r.id for update`,
+}
+
+/**
+ * Some rules, which nobody else changes until the transaction ends. To be called before a statement that writes a version:
+ * while it waited for a lock itself, the version before it would be written out of its sight.
+ */
+export const lockSomeRules = (trx: Queryable, tenantId: string, ids: readonly string[]): Promise<RuleRow[]> =>
+  run<Row>(trx, lockSomeSql, [tenantId, ids])
 
 const countSql: Statement = {
   name: 'rules_count',
@@ -175,18 +204,20 @@ export interface RuleToSave {
 }
 
 /**
- * Writes rules, new ones and others by their ids; gives those that are new or changed. A name that another rule has is a
+ * Writes rules, new ones and others by their ids, in a transaction; gives those that are new or changed. A name that another rule has is a
  * unique violation (23505). `by`: who does it, as the history keeps it.
  */
 export async function saveRules(
-  on: Queryable,
+  trx: Queryable,
   tenantId: string,
   rules: readonly RuleToSave[],
   by: string,
   now: Date,
 ): Promise<RuleRow[]> {
   if (rules.length === 0) return []
-  return run<Row>(on, saveSql, [tenantId, JSON.stringify(rules), now, by])
+  const ids = rules.map(({ id }) => id)
+  await lockSomeRules(trx, tenantId, ids)
+  return run<Row>(trx, saveSql, [tenantId, JSON.stringify(rules), now, by])
 }
 
 const deleteSql: Statement = {
@@ -202,12 +233,13 @@ const deleteSql: Statement = {
   select g.id from gone g`,
 }
 
-/** Deletes rules; their versions stay. Gives the ids of those that were there. */
+/** Deletes rules, in a transaction; their versions stay. Gives the ids of those that were there. */
 export async function deleteRules(
-  on: Queryable,
+  trx: Queryable,
   tenantId: string,
   ids: readonly string[],
   now: Date,
 ): Promise<string[]> {
-  return (await run<{ id: string }>(on, deleteSql, [tenantId, ids, now])).map(({ id }) => id)
+  await lockSomeRules(trx, tenantId, ids)
+  return (await run<{ id: string }>(trx, deleteSql, [tenantId, ids, now])).map(({ id }) => id)
 }

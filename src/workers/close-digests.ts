@@ -45,6 +45,8 @@ export interface CloseDigestsDeps {
   /** Announces, after the commit, that a queue has got work or that there are new status events. */
   wake(topic: string): void
   logger: Pick<Logger, 'error'>
+  /** Hears, after the commit, of each that was closed or told of: why (`group`: told of, and going on), and of how many events. */
+  onClosed?(reason: string, folded: number): void
   /** One transaction takes on so many digests, and about so many members. */
   most?: { digests: number; members: number }
 }
@@ -104,6 +106,9 @@ async function closeSome(
   })
   const sent = settled.flatMap(({ intent }) => (intent ? [intentsQueue(laneOf(intent.priority))] : []))
   for (const topic of new Set([...sent, ...(settled.length > 0 ? [statusEventsTopic] : [])])) on.wake(topic)
+  for (const { digest, folded } of settled) {
+    if (digest.state === 'closed' || folded > 0) on.onClosed?.(digest.closeReason ?? 'group', folded)
+  }
   return settled.length
 }
 

@@ -1,7 +1,8 @@
 import type { Logger } from '../platform/logger.ts'
 import { closeDueDigests } from './close-digests.ts'
 import { type DecideAgainDeps, decideAgain, mostSnoozes } from './decide-again.ts'
-import { createRecheck } from './recheck-members.ts'
+import { createRecheck, createRefold } from './recheck-members.ts'
+import { retimeDigests } from './retime-digests.ts'
 import { runSchedules } from './run-schedules.ts'
 import { type Sweeper, startSweeper } from './sweeper.ts'
 
@@ -23,6 +24,7 @@ export function startDueDuties(on: DueDutiesDeps): Sweeper {
     logger,
     duties: [
       { name: 'deliveries that waited', most: mostSnoozes, run: () => decideAgain(on) },
+      { name: 'digests that move', run: () => retimeDigests({ pool: on.pool, refold: createRefold(on) }, clock.now()) },
       { name: 'digests', run: () => closeDueDigests(digests, clock.now()) },
       { name: 'schedules', run: () => runSchedules(schedules, clock.now()) },
     ],

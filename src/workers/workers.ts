@@ -1,20 +1,23 @@
 import type pg from 'pg'
 import type { PgBoss } from 'pg-boss'
 import type { Config } from '../config/config.ts'
+import { publicUrlOf } from '../config/public-url.ts'
 import { type Channel, channels } from '../domain/channel.ts'
 import type { Lane } from '../domain/priority.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
+import { expireClosedDigests } from '../maintenance/closed-digests.ts'
 import { expireLimitCounts } from '../maintenance/limit-counts.ts'
+import { expireClosedAlerts } from '../maintenance/open-alerts.ts'
 import { expireParkedMessages } from '../maintenance/parked-messages.ts'
 import { maintainPartitions } from '../maintenance/partitions.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
 import { createRuleHealth } from '../pipeline/match/rule-health.ts'
+import { createUnsubscribeLinks } from '../pipeline/render/unsubscribe-links.ts'
 import { createEndpointSlots } from '../pipeline/send/endpoint-slots.ts'
 import { releaseAbandoned } from '../pipeline/send/release-abandoned.ts'
 import type { Sender } from '../pipeline/send/send-all.ts'
 import { createSlots } from '../pipeline/send/slots.ts'
 import { createEndpointHealth } from '../pipeline/settle/endpoint-health.ts'
-import type { Settled } from '../pipeline/settle/settle-attempts.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -24,11 +27,13 @@ import { createAsked } from '../queue/asked.ts'
 import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatcher.ts'
 import type { Unit } from '../queue/line.ts'
 import { deliveriesQueue, intentsQueue, laneOfQueue, maintenanceQueue } from '../queue/queues.ts'
+import { createRequiredCategories } from '../store/required-categories.ts'
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
 import { createSettingsCatalogue } from '../store/tenant-settings.ts'
 import { type WorkChunk, workIsolating } from './chunks.ts'
 import { createSettling, type DeliverDeps, type DeliveriesChunk, deliver } from './deliver.ts'
 import { startDueDuties } from './due-duties.ts'
+import { observeSettled } from './observe-settled.ts'
 import { failIntent, type IntentsChunk, type ProcessIntentsDeps, processIntents } from './process-intents.ts'
 import { fetchedUnits, intentsUnit, intentsUnits, keptUnit, plannedUnit } from './units.ts'
 
@@ -44,6 +49,8 @@ export interface WorkersDeps {
   metrics: Metrics
   /** Of each lane its own, so that CRITICAL waits for no connection that bulk holds. */
   providers: Record<Lane, ReadonlyMap<Channel, Sender>>
+  /** How people reach the API, as far as is known by now; by default what the configuration says. */
+  publicUrl?(): string | undefined
   /** Announces, here and in other processes, that a queue has got work or that there are new status events. */
   ring(topic: string): void
   /** Hears such announcements; gives back how to stop hearing. */
@@ -86,6 +93,8 @@ export function startWorkers(on: WorkersDeps): Workers {
   const catalogue = createTemplateCatalogue(pool, clock)
   const settings = createSettingsCatalogue(on.bossPool, clock)
   const size = config.WORKER_CHUNK
+  const publicUrl = on.publicUrl ?? (() => publicUrlOf(config))
+  const unsubscribe = createUnsubscribeLinks({ pool, publicUrl, requiredOf: createRequiredCategories(pool, clock) })
   const health = createEndpointHealth({ pool, clock, mostFailingMs: config.WEBHOOK_DISABLE_AFTER, logger })
   const ruleHealth = createRuleHealth({
     ...{ pool: on.bossPool, clock, ids, metrics, logger },
@@ -100,6 +109,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       pool,
       clock,
       catalogue,
+      unsubscribe,
       send: {
         providers: on.providers[lane],
         slots: (channel) => slots.get(channel)!,
@@ -117,7 +127,7 @@ export function startWorkers(on: WorkersDeps): Workers {
         settle: { policyOf: (channel) => retryPolicy(config, channel), random: Math.random },
         flush,
         onSettled(tenantId, settled) {
-          observe(metrics, logger, settled, clock.now())
+          observeSettled(metrics, logger, settled, clock.now())
           for (const { finished } of settled) health.observe(tenantId, finished)
           on.ring(statusEventsTopic)
         },
@@ -247,8 +257,13 @@ async function maintain(on: WorkersDeps): Promise<void> {
   const report = await maintainPartitions(on.pool, maintenanceSettings(on.config), on.clock.now())
   const expired = await expireParkedMessages(on.pool, on.config.RETENTION_PARKED_DAYS, on.clock.now())
   const idleCounts = await expireLimitCounts(on.pool, on.clock.now())
+  const digests = await expireClosedDigests(on.pool, on.config.RETENTION_DAYS, on.clock.now())
+  const alerts = await expireClosedAlerts(on.pool, on.clock.now())
   const { dropped, kept } = report
-  on.logger.info({ made: report.made.length, dropped, kept, expired, idleCounts }, 'partitions maintained')
+  on.logger.info(
+    { made: report.made.length, dropped, kept, expired, idleCounts, digests, alerts },
+    'partitions maintained',
+  )
 }
 
 /** How `carillon maintain` and the daily schedule keep the partitions. */
@@ -269,30 +284,4 @@ function retryPolicy(config: Config, channel: Channel): RetryPolicy {
     Record<Channel, number[] | undefined>
   >
   return { delaysMs: own[channel] ?? config.RETRY_DELAYS, jitter: config.RETRY_JITTER }
-}
-
-function observe(metrics: Metrics, logger: Logger, settled: readonly Settled[], now: Date): void {
-  for (const { finished, step } of settled) {
-    const { channel, deliveryId, attempt } = finished.item.claim
-    const { outcome, provider } = finished
-    metrics.deliveries.inc({ channel, outcome: step.state, reason: step.reason ?? '' })
-    if (outcome) {
-      const reason = outcome.kind === 'accepted' ? '' : outcome.reason
-      metrics.attempts.inc({ channel, provider, outcome: outcome.kind, reason })
-      metrics.attemptSeconds.observe(
-        { channel, provider },
-        (finished.completedAt.getTime() - finished.startedAt.getTime()) / 1000,
-      )
-    }
-    const { about } = finished.item
-    if (step.state === 'sent' && about && attempt === 1) {
-      metrics.deliverySeconds.observe({ channel }, (now.getTime() - new Date(about.created_at).getTime()) / 1000)
-    }
-    if (step.state === 'failed' || step.state === 'retrying') {
-      const traceId = about?.traceparent?.split('-')[1]
-      const correlationId = about?.correlation_id ?? undefined
-      const { reason } = step
-      logger.warn({ deliveryId, channel, provider, attempt, reason, correlationId, traceId }, `delivery ${step.state}`)
-    }
-  }
 }

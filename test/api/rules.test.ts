@@ -180,6 +180,41 @@ describe('a rule', () => {
   })
 })
 
+describe('addresses of a rule', () => {
+  const cases: [what: string, addresses: unknown, stored: object[]][] = [
+    [
+      'texts',
+      ['a@b.c', '+4930123', 'https://example.com/x'],
+      [{ email: 'a@b.c' }, { phone: '+4930123' }, { webhookUrl: 'https://example.com/x' }],
+    ],
+    ['one alone', { email: 'a@b.c', name: 'A' }, [{ email: 'a@b.c', name: 'A' }]],
+    [
+      'names of channels for fields',
+      [{ email: 'a@b.c', slack: 'U1', sms: '+49' }],
+      [{ email: 'a@b.c', slackId: 'U1', phone: '+49' }],
+    ],
+    [
+      'names with underscores',
+      [{ slack_id: 'U1', webhook_url: 'https://example.com' }],
+      [{ slackId: 'U1', webhookUrl: 'https://example.com' }],
+    ],
+    ['an address by its channel', [{ channel: 'EMAIL', address: 'a@b.c' }], [{ email: 'a@b.c' }]],
+    [
+      'a fixed target',
+      [{ channel: 'PAGERDUTY', address: 'service-1', name: 'Pager' }],
+      [{ channel: 'pagerduty', address: 'service-1', name: 'Pager' }],
+    ],
+  ]
+  for (const [what, addresses, stored] of cases) {
+    it(`may be ${what}`, async () => {
+      const { recipientSelector } = await created({ recipientSelector: { type: 'inline', addresses } })
+      assert.deepEqual(recipientSelector, { type: 'inline', addresses: stored })
+      const again = await created({ recipientSelector })
+      assert.deepEqual(again.recipientSelector, recipientSelector)
+    })
+  }
+})
+
 const faults: [string, object, string[], RegExp?][] = [
   ['without a name', { name: ' ' }, ['name']],
   ['without channels', { channels: [] }, ['channels']],
@@ -290,5 +325,23 @@ describe('the list of rules', () => {
       last.nodes.map((node: Data) => node.name),
       [billing],
     )
+  })
+})
+
+describe('a notification that a rule wanted', () => {
+  it('names the rule as it was then', async () => {
+    const { id } = await created({ name: 'As it was' })
+    const [intentId] = await world.plan([world.intent()])
+    const notificationId = `${intentId!.slice(0, 28)}00000100`
+    await world.admin.query('update carillon.notifications set rule_id = $1, rule_version = 1 where id = $2', [
+      id,
+      notificationId,
+    ])
+    await world.data(update, { id, input: anInput({ name: 'As it is' }) })
+    const query = 'query ($id: ID!) { notification(id: $id) { rule { id name version validFrom } } }'
+    const { rule } = (await world.data(query, { id: notificationId })).notification
+    assert.deepEqual([rule.id, rule.name, rule.version], [id, 'As it was', 1])
+    const paged = await world.data('{ notifications { nodes { id rule { name } } } }')
+    assert.equal(paged.notifications.nodes.find((node: Data) => node.id === notificationId).rule.name, 'As it was')
   })
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import pg from 'pg'
+import { validateSend } from '../../src/pipeline/accept/validate-send.ts'
 import { createAsked } from '../../src/queue/asked.ts'
 import { createWorld, type World } from '../support/world.ts'
 
@@ -232,6 +233,7 @@ test('a caller can call carillon.notify and nothing else', async () => {
       'select carillon.oldest_asked()',
       `select carillon.accept_intent(now(), '${world.tenant}', 'a', 1::smallint, null, null, null, null, null, 'sql', null, null, '{}')`,
       'select carillon.new_id(now())',
+      `select carillon.read_schedule('{}')`,
       'create table carillon.mine ()',
       'set role carillon_worker',
       'set role carillon_api',
@@ -266,6 +268,28 @@ test('a caller acts for the tenants it is bound to, whatever it sets', async () 
     { idempotency_key: 'named', tenant_id: world.otherTenant },
     { idempotency_key: 'narrowed', tenant_id: world.tenant },
   ])
+})
+
+test('a schedule is kept as the service keeps it, so a key of the one is a key of the other', async () => {
+  const schedule = {
+    delay: 90,
+    localTime: '09:00',
+    timezone: null,
+    sendWindow: { startTime: '08:00', endTime: '20:00', days: [1, 5] },
+  }
+  const ask = (
+    given: object,
+  ) => `select carillon.notify(type => 'shop.order.shipped', recipient => '{"id": "ann"}', subject => 'Shipped',
+    idempotency_key => 'scheduled', schedule => '${JSON.stringify(given)}')`
+  await as(await login('carillon_caller', [world.tenant]), (client) => client.query(ask(schedule)))
+  const judged = validateSend(
+    { type: 'shop.order.shipped', recipient: { id: 'ann' }, subject: 'Shipped', idempotencyKey: 'scheduled', schedule },
+    { tenantId: world.tenant },
+    world.clock.now(),
+    { path: [], single: true },
+  )
+  assert.ok(judged.ok)
+  assert.equal((await world.accept([judged.intent]))[0]!.status, 'duplicate')
 })
 
 const good = { type: `'a.b'`, recipient: `'{"email": "a@example.com"}'`, body: `'x'` }
@@ -320,6 +344,31 @@ const faults: [string, Record<string, string>, string][] = [
   ['an empty key', { idempotency_key: `''` }, 'idempotency_key'],
   ['a key of 256 characters', { idempotency_key: `repeat('k', 256)` }, 'idempotency_key'],
   ['a schedule in two years', { scheduled_at: `now() + interval '2 years'` }, 'scheduled_at'],
+  ['a schedule that is text', { schedule: `'"09:00"'` }, 'schedule'],
+  ['a schedule that says nothing', { schedule: `'{}'` }, 'schedule'],
+  ['a schedule with an unknown field', { schedule: `'{"localTime": "09:00", "cron": "x"}'` }, 'schedule'],
+  ['a delay of part of a second', { schedule: `'{"delay": 1.5}'` }, 'schedule'],
+  ['a delay that is text', { schedule: `'{"delay": "1"}'` }, 'schedule'],
+  ['a delay of a thousand days', { schedule: `'{"delay": 86400000}'` }, 'schedule'],
+  ['a local time of 24:00', { schedule: `'{"localTime": "24:00"}'` }, 'schedule'],
+  ['a schedule in no zone', { schedule: `'{"localTime": "09:00", "timezone": "Mars/Base"}'` }, 'schedule'],
+  ['a zone of no local time', { schedule: `'{"delay": 1, "timezone": "UTC"}'` }, 'schedule'],
+  ['a window without an end', { schedule: `'{"sendWindow": {"startTime": "09:00"}}'` }, 'schedule'],
+  [
+    'a window on the eighth day of the week',
+    { schedule: `'{"sendWindow": {"startTime": "09:00", "endTime": "17:00", "days": [1, 8]}}'` },
+    'schedule',
+  ],
+  [
+    'a window on a day that is text',
+    { schedule: `'{"sendWindow": {"startTime": "09:00", "endTime": "17:00", "days": ["MO"]}}'` },
+    'schedule',
+  ],
+  [
+    'an expiry before the delay is over',
+    { schedule: `'{"delay": 3600}'`, expires_at: `now() + interval '10 minutes'` },
+    'expires_at',
+  ],
   ['channels in two dimensions', { channels: `array[array['email'], array['sms']]` }, 'channels'],
   ['data nested a thousand deep', { data: `(repeat('{"a":', 1000) || '1' || repeat('}', 1000))::jsonb` }, 'data'],
   [

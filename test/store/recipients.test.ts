@@ -80,6 +80,21 @@ describe('contact points', () => {
     assert.deepEqual(await points('cy'), [])
   })
 
+  it('that speak of some channels leave those of others alone', async () => {
+    const sms = { channel: 'sms', address: '+1' } as const
+    await write([{ externalId: 'di', contactPoints: [sms, { channel: 'email', address: 'a@x.y' }] }])
+    await write([
+      {
+        externalId: 'di',
+        contactPoints: [{ channel: 'email', address: 'b@x.y' }],
+        contactChannels: ['email', 'slack'],
+      },
+    ])
+    assert.deepEqual(await points('di'), ['email b@x.y', 'sms +1'])
+    await write([{ externalId: 'di', contactPoints: [], contactChannels: ['sms'] }])
+    assert.deepEqual(await points('di'), ['email b@x.y'])
+  })
+
   const push = (address: string, deviceId?: string) => ({ channel: 'push' as const, address, deviceId })
   const devices: [name: string, before: ReturnType<typeof push>[], told: ReturnType<typeof push>[], after: string[]][] =
     [

@@ -74,7 +74,9 @@ test('a digest that is due becomes one request with all of its members, and they
   assert.equal(await close(), 0)
   clock.advance(10 * minuteMs)
   woken = []
-  assert.equal(await close(), 1)
+  const closed: unknown[] = []
+  assert.equal(await close({ onClosed: (reason, folded) => closed.push([reason, folded]) }), 1)
+  assert.deepEqual(closed, [['window', 2]])
   assert.deepEqual(new Set(woken), new Set([intentsQueue('bulk'), statusEventsTopic]))
   const [intent, ...others] = await intentsTo(recipient)
   assert.deepEqual(others, [])

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Rule } from '../../src/domain/rule.ts'
+import { asTenants } from '../../src/platform/db.ts'
 import { createLimit } from '../../src/store/limits.ts'
 import { changePreferences } from '../../src/store/preferences.ts'
 import { upsertRecipients } from '../../src/store/recipients.ts'
@@ -70,6 +71,8 @@ const stateOf = (intentId: string) =>
      where n.tenant_id = $1 and carillon.intent_id_of(n.id) = $2 order by n.id, d.id`,
     [world.tenant, intentId],
   )
+const prefer = (change: Parameters<typeof changePreferences>[2]) =>
+  asTenants(world.api, [world.tenant], (trx) => changePreferences(trx, world.tenant, change, clock.now()))
 const again = () => decideAgain({ ...world.planning, pool: world.worker, chunkSize: 100 })
 
 test('an event notifies whom its rules name, each rule by itself', async () => {
@@ -108,7 +111,7 @@ test('what quiet hours hold back waits until they end, and is decided again then
   await people('eve', 'fay')
   const quiet = { quietHours: { enabled: true, startTime: '22:00', endTime: '07:00', allowCritical: true } }
   for (const recipientId of ['eve', 'fay']) {
-    await changePreferences(world.worker, world.tenant, { recipientId, patch: quiet, by: 'test' }, clock.now())
+    await prefer({ recipientId, patch: quiet, by: 'test' })
   }
   clock.set('2026-11-20T23:30:00Z')
   const recipients = ['eve', 'fay'].map((id) => ({ type: 'user' as const, id }))
@@ -129,13 +132,7 @@ test('what quiet hours hold back waits until they end, and is decided again then
     ['2026-11-21T06:00:00.000Z', '2026-11-21T06:00:00.000Z'],
   )
   assert.equal(await again(), 0)
-  await changePreferences(
-    world.worker,
-    world.tenant,
-    { recipientId: 'fay', patch: { quietHours: null }, by: 'fay' },
-    clock.now(),
-  )
-  await world.worker.query('select carillon.decide_again($1, $2, $3)', [world.tenant, ['fay'], clock.now()])
+  await prefer({ recipientId: 'fay', patch: { quietHours: null }, by: 'fay' })
   assert.equal(await again(), 1)
   assert.deepEqual(
     (await stateOf(intentId!)).map(({ recipient_id, state }) => [recipient_id, state]),

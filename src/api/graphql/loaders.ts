@@ -7,6 +7,7 @@ import { findInboxItems, type InboxItemRow } from '../../store/inbox-items.ts'
 import { findIntents, type IntentRow } from '../../store/intents.ts'
 import { findNotifications } from '../../store/notifications.ts'
 import { findRuleFaults, type RuleFaultRow } from '../../store/rule-pages.ts'
+import { findRuleVersions, type RuleVersionRow } from '../../store/rules.ts'
 import { findTemplatesByName, type TemplateRow } from '../../store/templates.ts'
 import { createBatch, createTenantReader } from './batch.ts'
 import { type NotificationView, viewOfIntent, viewOfRow } from './notification-view.ts'
@@ -20,6 +21,7 @@ export interface Loaders {
   intent(intentId: string): Promise<IntentRow | undefined>
   inboxItem(notification: { id: string; recipientId: string }): Promise<InboxItemRow | undefined>
   template(name: string): Promise<TemplateRow | undefined>
+  ruleVersion(named: { id: string; version: number }): Promise<RuleVersionRow | undefined>
   ruleFaults(ruleId: string): Promise<RuleFaultRow | undefined>
 }
 
@@ -53,6 +55,13 @@ export function createLoaders(pool: pg.Pool, tenantId: string, clock: Clock): Lo
       const rows = await read((trx) => findTemplatesByName(trx, tenantId, names))
       return new Map(rows.map((row) => [row.name, row]))
     }),
+    ruleVersion: createBatch(
+      ({ id, version }) => `${id}/${version}`,
+      async (named) => {
+        const rows = await read((trx) => findRuleVersions(trx, tenantId, named))
+        return new Map(rows.map((row) => [`${row.id}/${row.version}`, row]))
+      },
+    ),
     ruleFaults: createBatch(itself, async (ids) => {
       const rows = await read((trx) => findRuleFaults(trx, tenantId, ids))
       return new Map(rows.map((row) => [row.rule_id, row]))

@@ -5,7 +5,7 @@ import { encodeFeedCursor } from './cursors.ts'
 import { Delivery, DeliveryAttempt, errorOf } from './delivery-type.ts'
 import type { Loaders } from './loaders.ts'
 import { deliveriesOf, inboxItemOf, type NotificationView, saidIn, statusOf } from './notification-view.ts'
-import { NotificationRule } from './rule-type.ts'
+import { NotificationRule, viewOfVersion } from './rule-type.ts'
 import { ChannelEnum, PriorityEnum, RecipientTypeEnum, StatusEnum } from './scalars.ts'
 import { NotificationTemplate } from './template-type.ts'
 
@@ -99,7 +99,15 @@ Notification.implement({
       description: 'When it was accepted.',
       resolve: (view) => new Date(idTimeMs(view.id)),
     }),
-    rule: t.field({ type: NotificationRule, nullable: true, resolve: () => null }),
+    rule: t.field({
+      type: NotificationRule,
+      nullable: true,
+      description: 'That wanted it, as it was then.',
+      resolve: async ({ rule }, _args, { load }) => {
+        const version = rule && (await load.ruleVersion(rule))
+        return version ? viewOfVersion(version) : null
+      },
+    }),
     template: t.field({
       type: NotificationTemplate,
       nullable: true,

@@ -30,10 +30,14 @@ export interface NotificationView {
   scheduledAt: Date
   expiresAt: Date | null
   reason: string | null
+  /** That wanted it, and in which version. */
+  rule?: { id: string; version: number }
   /** Of a planned one: its row's outcome. */
   outcome: NotificationOutcome | null
   /** Of one that is not planned yet: its status. The row rules once it is there. */
   unplanned?: NotificationStatus
+  /** Of one that a rule wanted: what the rule says. */
+  vars?: Record<string, unknown> | null
   /** What was said, where it is at hand already. */
   payload?: IntentPayload
   // Read at most once a view, whichever fields ask.
@@ -59,6 +63,8 @@ export function viewOfRow(row: NotificationRow): NotificationView {
     expiresAt: row.expires_at,
     reason: row.reason,
     outcome: row.outcome,
+    vars: row.rule_id === null ? undefined : (row.vars ?? {}),
+    ...(row.rule_id ? { rule: { id: row.rule_id, version: row.rule_version! } } : {}),
   }
 }
 
@@ -121,8 +127,15 @@ export function deliveriesOf(view: NotificationView, load: Loaders): Promise<Del
 export function saidIn(view: NotificationView, load: Loaders): Promise<IntentPayload | undefined> {
   view.said ??= view.payload
     ? Promise.resolve(view.payload)
-    : load.intent(intentIdOf(view.id)).then((intent) => intent?.payload)
+    : load.intent(intentIdOf(view.id)).then((intent) => intent && saidByRule(intent.payload, view))
   return view.said
+}
+
+/** A rule without a template says what its variables of these names say. */
+function saidByRule(payload: IntentPayload, { vars, template }: NotificationView): IntentPayload {
+  if (!vars || template !== null) return payload
+  const text = (name: string) => (typeof vars[name] === 'string' ? vars[name] : undefined)
+  return { ...payload, subject: text('subject'), body: text('body'), bodyHtml: text('bodyHtml') }
 }
 
 export function inboxItemOf(view: NotificationView, load: Loaders): Promise<InboxItemRow | undefined> {

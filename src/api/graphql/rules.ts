@@ -1,7 +1,15 @@
 import type pg from 'pg'
 import { type NewRule, validateRule } from '../../pipeline/accept/validate-rule.ts'
 import { findRuleHistory, pageRules } from '../../store/rule-pages.ts'
-import { countRules, definitionOf, deleteRules, findRules, type RuleRow, saveRules } from '../../store/rules.ts'
+import {
+  countRules,
+  definitionOf,
+  deleteRules,
+  findRules,
+  lockSomeRules,
+  type RuleRow,
+  saveRules,
+} from '../../store/rules.ts'
 import { builder } from './builder.ts'
 import { type Connection, PageInfo, PaginationInput, pageWindow, toConnection } from './connection.ts'
 import { type ApiContext, asCaller, requireScope } from './context.ts'
@@ -110,7 +118,7 @@ builder.mutationField('updateNotificationRule', (t) =>
       requireScope(context, 'manage')
       const rule = judge(input)
       return saving(context, async (trx, tenantId) => {
-        const [before] = isUuid(id) ? await findRules(trx, tenantId, [id], 'for update') : []
+        const [before] = isUuid(id) ? await lockSomeRules(trx, tenantId, [id]) : []
         if (!before) throw notFound()
         return (await save(trx, tenantId, before.id, rule, context)) ?? before
       })

@@ -211,6 +211,7 @@ const nothingToLoad: Loaders = {
   attempts: mayNotLoad,
   intent: mayNotLoad,
   inboxItem: mayNotLoad,
+  ruleVersion: mayNotLoad,
   ruleFaults: mayNotLoad,
   template: mayNotLoad,
 }

@@ -27,7 +27,7 @@ interface FunctionGroup extends Iterable<CelFunc> {
 export const meteredRange = '@range'
 
 /** Functions whose work grows with all that their arguments hold; the others look at no more than texts. */
-const deepFunctions = new Set(['_==_', '_!=_', '@in', 'format', 'join'])
+const deepFunctions = new Set(['@in', 'format', 'join'])
 
 /** Functions that go over a text by characters in JavaScript: a unit pays for four of them, elsewhere for 64. */
 const slowFunctions = new Set(['lowerAscii', 'upperAscii', 'trim', 'replace', 'split', 'format', 'strings.quote'])
@@ -56,6 +56,7 @@ function metered(group: FunctionGroup): FunctionGroup {
   const shift = slowFunctions.has(group.name) ? 2 : 6
   const extra = extraCost[group.name] ?? 0
   const isConcat = group.name === '_+_'
+  const isEquality = group.name === '_==_' || group.name === '_!=_'
   return {
     name: group.name,
     [Symbol.iterator]: () => group[Symbol.iterator](),
@@ -68,10 +69,11 @@ function metered(group: FunctionGroup): FunctionGroup {
         const [left, right] = args
         if (extra > 0) spend(extra)
         if (target !== undefined) charge(target, shift, isDeep)
-        for (const arg of args) charge(arg, shift, isDeep && !(group.name === '@in' && isCelMap(arg)))
+        if (isEquality) chargeComparison(left, right)
+        else for (const arg of args) charge(arg, shift, isDeep && !(group.name === '@in' && isCelMap(arg)))
         const result =
           isConcat && isCelList(left) && isCelList(right) ? concat(left, right) : group.call(id, target, args)
-        if (result !== undefined && !isCelError(result)) limit(result)
+        if (result !== undefined && result !== left && !isCelError(result)) limit(result)
         return result
       } catch (error) {
         return celError(error, id)
@@ -97,6 +99,13 @@ function charge(value: CelValue, shift: number, isDeep: boolean): void {
     spend(1 + value.size)
     for (const item of value.values()) charge(item, shift, true)
   }
+}
+
+/** Two lists or maps are compared part by part until they differ, which is no more than the parts of one. */
+function chargeComparison(left: CelValue | undefined, right: CelValue | undefined): void {
+  const areAlike = (isCelList(left) && isCelList(right)) || (isCelMap(left) && isCelMap(right))
+  if (areAlike) charge(left, 6, left.size === right.size)
+  else for (const value of [left, right]) charge(value ?? null, 6, false)
 }
 
 function limit(result: CelValue): void {

@@ -7,11 +7,18 @@ import { spend } from './meter.ts'
 interface Pattern {
   compiled: RE2JS
   instructions: number
+  /** Characters that it went over; what it remembers of them grows with them. */
+  seen: number
 }
 
-/** Compiled once for all that use them; RE2 takes time in proportion to the text, whatever the pattern. */
+/**
+ * Compiled once for all that use them, the least used leave. RE2 takes time in proportion to the text whatever the pattern, and
+ * remembers states by which it goes faster; these are bounded too.
+ */
 const compiledPatterns = new Map<string, Pattern>()
-const keptPatterns = 500
+const keptPatterns = 1000
+const keptStates = 500
+const forgetAfter = 1_000_000
 
 /** What is wrong with a regular expression; undefined: nothing. For literals, when an expression is saved. */
 export function patternFault(pattern: string): string | undefined {
@@ -25,16 +32,24 @@ export function patternFault(pattern: string): string | undefined {
 }
 
 function compilePattern(text: string): Pattern {
-  const known = compiledPatterns.get(text)
-  if (known) return known
-  if (text.length > expressionLimits.patternLength || repeatsTooOften(text)) throw new ExpressionError('pattern')
-  const compiled = RE2JS.compile(text)
-  const instructions = compiled.re2().prog.numInst()
-  if (instructions > expressionLimits.patternProgram) throw new ExpressionError('pattern')
-  if (compiledPatterns.size >= keptPatterns) compiledPatterns.clear()
-  const pattern = { compiled, instructions }
+  let pattern = compiledPatterns.get(text)
+  if (pattern) compiledPatterns.delete(text)
+  else {
+    if (text.length > expressionLimits.patternLength || repeatsTooOften(text)) throw new ExpressionError('pattern')
+    const compiled = compile(text)
+    const instructions = compiled.re2().prog.numInst()
+    if (instructions > expressionLimits.patternProgram) throw new ExpressionError('pattern')
+    pattern = { compiled, instructions, seen: 0 }
+    if (compiledPatterns.size >= keptPatterns) compiledPatterns.delete(compiledPatterns.keys().next().value!)
+  }
   compiledPatterns.set(text, pattern)
   return pattern
+}
+
+function compile(text: string): RE2JS {
+  const compiled = RE2JS.compile(text)
+  compiled.re2().dfa.stateLimit = keptStates
+  return compiled
 }
 
 /** RE2 itself refuses nested repeats beyond 1,000; a class of Unicode is hundreds of ranges each time. */
@@ -55,6 +70,8 @@ function matches(this: string, text: string): boolean {
     throw new ExpressionError('pattern')
   }
   spend(Math.ceil((this.length * pattern.instructions) / 8))
+  pattern.seen += this.length
+  if (pattern.seen > forgetAfter) Object.assign(pattern, { compiled: compile(text), seen: this.length })
   return pattern.compiled.test(this)
 }
 

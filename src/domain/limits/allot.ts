@@ -81,12 +81,12 @@ export interface Allotment {
 
 /**
  * Lets through what all of its limits have room for, the most urgent first, else in order; what is refused is counted
- * nowhere. `counts` holds the subjects as they stand in the database, and is changed.
+ * nowhere. `counts` is what was counted before, and is changed.
  */
 export function allot(
   asks: readonly Ask[],
   limits: readonly Limit[],
-  counts: ReadonlyMap<Subject, Counts>,
+  counts: Map<Subject, Counts>,
   now: Date,
 ): Allotment {
   const limitsOf = limitFinder(limits)
@@ -125,7 +125,7 @@ export function allot(
 export function giveBack(
   asks: readonly Ask[],
   limits: readonly Limit[],
-  counts: ReadonlyMap<Subject, Counts>,
+  counts: Map<Subject, Counts>,
   at: Date,
 ): Pick<Allotment, 'changed'> {
   const limitsOf = limitFinder(limits)
@@ -150,17 +150,15 @@ function noteChanged(
 }
 
 /** Opens each counter once, in the counts of its subject. Those of limits that we do not know are left to who does. */
-function counterOpener(
-  counts: ReadonlyMap<Subject, Counts>,
-  nowMs: number,
-): (limit: Limit, subject: Subject) => Counter {
+function counterOpener(counts: Map<Subject, Counts>, nowMs: number): (limit: Limit, subject: Subject) => Counter {
   const open = new Map<Limit, Map<Subject, Counter>>()
   return (limit, subject) => {
     const ofLimit = open.get(limit) ?? new Map<Subject, Counter>()
     open.set(limit, ofLimit)
     let counter = ofLimit.get(subject)
     if (!counter) {
-      const stored = counts.get(subject)!
+      const stored = counts.get(subject) ?? {}
+      counts.set(subject, stored)
       counter = openCounter(slotsOf(limit.window), stored[limit.id], nowMs)
       stored[limit.id] = counter.stored
       ofLimit.set(subject, counter)

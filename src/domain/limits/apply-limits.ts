@@ -1,6 +1,7 @@
 import type { Channel } from '../channel.ts'
 import type { Decision, PlannedDelivery, Step } from '../decision.ts'
 import type { Limit } from '../limit.ts'
+import { endpointIdOf } from '../status-webhook.ts'
 import { type Ask, limitFinder, type Refusal } from './allot.ts'
 
 /** A decision that the gates before this one have let through, with what limits ask of it. */
@@ -17,19 +18,22 @@ export interface Limitable {
 
 const keyOf = (place: number, channel: Channel) => `${place} ${channel}`
 
-const isPassed = ({ deliveries, steps }: Decision, channel: Channel) =>
-  deliveries.length > 0 && steps.some((step) => step.gate === 'rate_limit' && step.channel === channel)
+const hasAsked = ({ steps }: Decision, channel: Channel) =>
+  steps.some((step) => step.gate === 'rate_limit' && step.channel === channel)
 
-/** What of some decisions goes out now, and has not been asked for yet: the input of `reserveLimits`. */
+/**
+ * What of some decisions goes out now, and has not been asked for yet: the input of `reserveLimits`. Calls that tell a tenant
+ * of its own status events are no messages, and ask for nothing.
+ */
 export function asksOf(items: readonly Limitable[], limits: readonly Limit[]): Ask[] {
   if (limits.length === 0) return []
   const limitsOf = limitFinder(limits)
   const asks: Ask[] = []
   for (const [place, { decision, recipientId, category, priority, onExcess }] of items.entries()) {
     if (decision.outcome || decision.fold) continue
-    for (const { channel, state } of decision.deliveries) {
-      if (state !== 'queued' || limitsOf({ channel, recipientId, category, priority }).length === 0) continue
-      if (isPassed(decision, channel)) continue
+    for (const { channel, state, address } of decision.deliveries) {
+      if (state !== 'queued' || endpointIdOf(address) !== undefined || hasAsked(decision, channel)) continue
+      if (limitsOf({ channel, recipientId, category, priority }).length === 0) continue
       asks.push({ deliveryKey: keyOf(place, channel), recipientId, category, channel, priority, onExcess })
     }
   }

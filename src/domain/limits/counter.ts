@@ -7,7 +7,7 @@ export interface StoredCounter {
   /** The slot of the first count; the others follow it without a gap. */
   first: number
   counts: number[]
-  /** The latest place that was promised to what has to wait: a slot, and how many were told to come in it. */
+  /** The place that was last promised to what has to wait: a slot, and how many were told to come in it. */
   booked?: [slot: number, count: number]
   /** Of a quota: the greatest percentage that was warned of, in the latest slot. */
   warned?: number
@@ -91,23 +91,24 @@ export function takeFrom(counter: Counter, count: number, atMs: number): void {
 }
 
 /**
- * Where what has to wait is told to come back: the first slot with a place that was not promised yet. Places become free as
- * what was sent leaves the window, and again a window later, when whoever took them leaves it. A promise only spreads
- * those who wait: who comes asks anew. undefined: there will never be room.
+ * When what has to wait is told to come back: places become free as what was sent leaves the window, and are promised in
+ * turn; after the last one in the first again, though not all will find room then. A promise only spreads those who wait
+ * over the window: who comes asks anew, and nobody waits longer for one that was given up. undefined: nothing will be free.
  */
 export function bookIn(counter: Counter, max: number): Date | undefined {
   const { slots, slot, stored, total } = counter
-  if (total === 0 || max === 0) return undefined
+  if (total < max || max === 0) return undefined
   const leaving = (later: number) => {
-    const cycles = Math.ceil((later - slot) / slots.span)
-    return stored.counts[later - cycles * slots.span - stored.first] ?? 0
+    const windows = Math.ceil((later - slot) / slots.span)
+    return stored.counts[later - windows * slots.span - stored.first] ?? 0
   }
-  let later = slot
-  for (let holds = total; holds >= max; holds -= leaving(later)) later++
-  const booked = stored.booked ?? [0, 0]
-  later = Math.max(later, booked[0])
-  while (leaving(later) <= (later === booked[0] ? booked[1] : 0)) later++
-  stored.booked = [later, later === booked[0] ? booked[1] + 1 : 1]
+  let first = slot
+  for (let holds = total; holds >= max; holds -= leaving(first)) first++
+  const [last, promised] = stored.booked ?? [0, 0]
+  let later = Math.max(first, last)
+  while (leaving(later) <= (later === last ? promised : 0)) later++
+  if (later >= first + slots.span) later = first
+  stored.booked = [later, later === last && leaving(later) > promised ? promised + 1 : 1]
   return new Date(startOfSlot(slots, later))
 }
 

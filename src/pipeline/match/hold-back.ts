@@ -104,7 +104,6 @@ async function exchange(
       return { ...ofOne[0]!, opened, fired, closed }
     },
   )
-  const keys = [...new Map(asked.map((one) => [`${one.inhibition.id} ${one.key}`, one])).values()]
   const rows = await run<Row>(on, noteSql, [
     tenantId,
     now,
@@ -116,8 +115,8 @@ async function exchange(
     marks.map(({ closed }) => closed?.id),
     marks.map(({ opened }) => opened && eventIds.get(opened.id)),
     marks.map(({ fired, inhibition }) => fired && expiryOf(inhibition.openForMs, now)),
-    keys.map(({ inhibition }) => inhibition.id),
-    keys.map(({ key }) => key),
+    [...new Set(asked.map(({ inhibition }) => inhibition.id))],
+    [...new Set(asked.map(({ key }) => key))],
   ])
   return rows.map((row) => ({
     inhibitionId: row.inhibition_id,

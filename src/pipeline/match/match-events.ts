@@ -103,25 +103,40 @@ export function matchEvents<Intent extends EventIntent>(
   return { matched, unmatched, health }
 }
 
-/** Asks one rule of one event: a match, a fault, or undefined where it does not want it. For explain, too. */
+/**
+ * Asks one rule of one event: a match, a fault, or undefined where it does not want it. What an expression throws is a fault of
+ * ours, and no more fatal to the chunk than a fault of the rule.
+ */
 export function askRule<Intent extends EventIntent>(
   compiled: CompiledRule,
   intent: Intent,
   scope: Scope,
 ): RuleMatch<Intent> | RuleFault | undefined {
-  const { rule, condition, recipients, batchKey, vars, broken } = compiled
+  try {
+    return ask(compiled, intent, scope)
+  } catch (error) {
+    const { id: ruleId, version } = compiled.rule
+    const message = `it ended in a ${error instanceof Error ? error.name : 'fault'}`
+    return { ruleId, version, intentId: intent.id, part: 'eventPattern', code: 'failed', message }
+  }
+}
+
+function ask<Intent extends EventIntent>(
+  compiled: CompiledRule,
+  intent: Intent,
+  scope: Scope,
+): RuleMatch<Intent> | RuleFault | undefined {
+  const wanted = compiled.condition?.evaluate(scope)
+  if (wanted?.ok === true && wanted.value === false) return undefined // as almost every answer is
+  const { rule, recipients, batchKey, vars, broken } = compiled
   const fault = (part: RulePart, { code, message }: { code: string; message: string }): RuleFault => {
     return { ruleId: rule.id, version: rule.version, intentId: intent.id, part, code, message }
   }
   const [first] = broken
   if (first) return fault(first.part, { code: 'invalid', message: first.message })
+  if (wanted?.ok === false) return fault('eventPattern', wanted)
 
-  const wanted = condition?.evaluate(scope) ?? yes
-  if (!wanted.ok) return fault('eventPattern', wanted)
-  if (wanted.value !== true) {
-    return wanted.value === false ? undefined : fault('eventPattern', { code: 'type', message: 'did not give a bool' })
-  }
-  const named = recipients ? idsOf(recipients.evaluate(scope)) : { ok: true as const, ids: [] }
+  const named = recipients ? idsOf(recipients.evaluate(scope)) : nobody
   if (!named.ok) return fault('recipientSelector.expression', named)
   const key = batchKey?.evaluate(scope)
   if (key && !key.ok) return fault('batchKey', key)
@@ -134,10 +149,13 @@ export function askRule<Intent extends EventIntent>(
     intent,
     compiled,
     audience: {
-      userIds: [...new Set([...(rule.selector.userIds ?? []), ...named.ids])],
-      roles: rule.selector.roles ?? [],
-      groups: rule.selector.groups ?? [],
-      addresses: rule.selector.addresses ?? [],
+      userIds:
+        named.ids.length > 0
+          ? [...new Set([...(rule.selector.userIds ?? []), ...named.ids])]
+          : (rule.selector.userIds ?? none),
+      roles: rule.selector.roles ?? none,
+      groups: rule.selector.groups ?? none,
+      addresses: rule.selector.addresses ?? none,
     },
     want: {
       type: intent.type,
@@ -162,7 +180,8 @@ export function askRule<Intent extends EventIntent>(
   }
 }
 
-const yes = { ok: true, value: true } as const
+const none: readonly never[] = []
+const nobody: { ok: true; ids: readonly string[] } = { ok: true, ids: none }
 
 /** Whether a rule is in force for what was accepted at a moment. */
 export function holdsAt({ validFrom, validUntil }: Pick<Rule, 'validFrom' | 'validUntil'>, at: Date): boolean {
@@ -205,7 +224,7 @@ function idsOf(evaluated: Evaluated): { ok: true; ids: string[] } | { ok: false;
     if (one === null || one === undefined || one === '') continue
     const id = typeof one === 'number' && Number.isSafeInteger(one) ? String(one) : one
     if (typeof id !== 'string') return { ok: false, code: 'type', message: 'did not give an id or a list of ids' }
-    if (id.length > maxIdLength || id.includes('\0')) {
+    if (id.length > maxIdLength || !storable.test(id)) {
       return { ok: false, code: 'type', message: `gave an id that is none, or longer than ${maxIdLength}` }
     }
     ids.push(id)

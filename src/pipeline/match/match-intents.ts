@@ -1,4 +1,5 @@
 import type { CompiledRule } from '../../domain/compile-rule.ts'
+import { foldInGroup } from '../../domain/digest.ts'
 import type { CompiledRules } from '../../domain/rule-index.ts'
 import type { Wanted } from '../../domain/want.ts'
 import type { Queryable } from '../../platform/db.ts'
@@ -53,9 +54,11 @@ function wantedByRequest<I extends MatchIntent>(intent: I): Wanted<I> {
   return { intent, refs: recipients, priority, category, channels, fallbackChannels, template, schedule, isDigest }
 }
 
-function wantedByRule<I extends MatchIntent>({ intent, audience, want, template, varsFor }: RuleMatch<I>): Wanted<I> {
+function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>): Wanted<I> {
+  const { intent, audience, want, group, template, varsFor } = match
   const { addresses, ...named } = audience
-  const { priority, category, channels, fallbackChannels, schedule, fold, rule } = want
+  const { priority, category, channels, fallbackChannels, schedule, rule } = want
+  const fold = group ? foldInGroup(group.key, group.policy, { resolved: group.resolved }, template) : want.fold
   const isOfRecords = named.userIds.length > 0 || named.roles.length > 0 || named.groups.length > 0
   return {
     intent,

@@ -65,7 +65,7 @@ async function changeCounts<C extends Change>(
   limits: readonly Limit[],
   asks: readonly Ask[],
   now: Date,
-  change: (counts: ReadonlyMap<Subject, Counts>, asks: readonly Ask[]) => C,
+  change: (counts: Map<Subject, Counts>, asks: readonly Ask[]) => C,
 ): Promise<C | undefined> {
   const { subjects, concerned } = subjectsOf(limits, asks)
   if (subjects.size === 0) return undefined
@@ -103,9 +103,8 @@ async function lockCounts(trx: pg.PoolClient, tenantId: string, subjects: Readon
   const ofTenant = [...subjects].filter((subject) => subject !== ofSystem)
   const values = [tenantId, textArray(ofTenant, (subject) => subject), subjects.has(ofSystem)]
   const rows = await run<{ subject: string | null; counts: string }>(trx, lockSql, values)
-  const known = new Map(rows.map(({ subject, counts }) => [subject, decodeCounts(counts)]))
-  const counts = new Map([...subjects].map((subject) => [subject, known.get(subject) ?? {}]))
-  return { counts, known: new Set(known.keys()) }
+  const counts = new Map<Subject, Counts>(rows.map((row) => [row.subject, decodeCounts(row.counts)]))
+  return { counts, known: new Set(counts.keys()) }
 }
 
 async function writeCounts(

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type DigestItem, digestSize, digestTimes, type Fold } from '../../domain/digest.ts'
 import type { SaidOfMember } from '../../domain/digest-message.ts'
 import type { EventData } from '../../domain/event-types.ts'
@@ -80,11 +81,20 @@ function groupRow({ recipientId, recipient, timezone, fold }: Folding, now: Date
   }
 }
 
+const maxRefLength = 300
+const storable = /^[^\p{Cc}\p{Cs}]*$/u
+
+/** What an index and JSON can hold, however long it is and whatever is in it. */
+function short(ref: string): string {
+  if (ref.length <= maxRefLength && storable.test(ref)) return ref
+  return `sha256:${createHash('sha256').update(ref).digest('hex')}`
+}
+
 function memberRow({ notificationId, eventRef, fold, item, said, story }: Folding, place: number): object {
   const alert = fold.group?.alert
   return {
     place,
-    event_ref: alert === undefined ? eventRef : `alert:${alert}`,
+    event_ref: alert === undefined ? short(eventRef) : `alert:${short(alert)}`,
     notification_id: notificationId,
     item,
     said: { ...said, story },

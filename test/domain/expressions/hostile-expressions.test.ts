@@ -119,6 +119,7 @@ describe('an expression that would cost too much', () => {
     assert.equal(outcomeOf(`${list}.exists(x, x > 998)`, scope), true)
     assert.equal(outcomeOf(`size(${list}.filter(x, x % 2 == 0).map(x, x * 2))`, scope), 500)
     assert.equal(outcomeOf(`event.data.words.exists(w, w.contains("y"))`, scope), false)
+    assert.equal(outcomeOf('event.data.longList == [1] || dyn(event.data.longList) == 1', scope), false)
     const address = '^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}[.][a-z]{2,20}$'
     assert.equal(outcomeOf(`"someone@example.com".matches("${address}")`, scope), true)
   })

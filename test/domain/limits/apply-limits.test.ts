@@ -4,6 +4,7 @@ import type { Decision, PlannedDelivery } from '../../../src/domain/decision.ts'
 import type { Limit } from '../../../src/domain/limit.ts'
 import type { Refusal } from '../../../src/domain/limits/allot.ts'
 import { applyLimits, asksOf, type Limitable } from '../../../src/domain/limits/apply-limits.ts'
+import { endpointAddress } from '../../../src/domain/status-webhook.ts'
 
 const sms: Limit = {
   id: 'sms',
@@ -50,6 +51,12 @@ test('only what goes out now asks, and only where a limit concerns it', () => {
     { deliveryKey: '4 sms', recipientId: 'ann', category: 'orders', channel: 'sms', priority: 2, onExcess: 'suppress' },
   ])
   assert.deepEqual(asksOf(items, []), [])
+})
+
+test('the calls of status webhooks are no messages', () => {
+  const webhook = { ...sms, channel: 'webhook' as const, scope: 'tenant' as const }
+  const call = { ...delivery('webhook'), address: endpointAddress('01a1fa45-0000-7000-8000-000000000001') }
+  assert.equal(asksOf([item([call]), item([delivery('webhook')])], [webhook]).length, 1)
 })
 
 test('what is refused waits, or is suppressed, and each that asked has a step', () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { scopeOf } from '../../../src/domain/expressions/scope.ts'
 import { compileInhibitions, type Inhibition } from '../../../src/domain/inhibitions.ts'
+import { expireClosedAlerts } from '../../../src/maintenance/open-alerts.ts'
 import { noteAlerts, stillHeldBack } from '../../../src/pipeline/match/hold-back.ts'
-import { createInhibition, forgetClosedAlerts, listOpenAlerts } from '../../../src/store/inhibitions.ts'
+import { statement } from '../../../src/platform/db.ts'
+import { createInhibition, listOpenAlerts } from '../../../src/store/inhibitions.ts'
 import { testClock } from '../../support/test-clock.ts'
 import { createWorld, type World } from '../../support/world.ts'
 
@@ -147,11 +149,45 @@ describe('noting alerts', () => {
   it('what is over is forgotten after a while, and what is open is not', async () => {
     const on = await inhibition()
     await note([event('host.down', 'x'), event('host.down', 'y'), event('host.up', 'y')], on)
-    clock.advance(1_000)
-    await forgetClosedAlerts(world.worker, clock.now())
-    const rows = await world.rows('select key from carillon.open_alerts where inhibition_id = $1', [
-      on[0]!.inhibition.id,
-    ])
-    assert.deepEqual(rows, [{ key: '["x"]' }])
+    const keys = async () =>
+      (
+        await world.rows('select key from carillon.open_alerts where inhibition_id = $1 order by key', [
+          on[0]!.inhibition.id,
+        ])
+      ).map(({ key }) => key)
+    clock.advance(86_400_000)
+    await expireClosedAlerts(world.worker, clock.now())
+    assert.deepEqual(await keys(), ['["x"]', '["y"]'])
+    clock.advance(1)
+    assert.ok((await expireClosedAlerts(world.worker, clock.now())) > 0)
+    assert.deepEqual(await keys(), ['["x"]'])
+  })
+
+  it('reads the keys that it asks for by their index, among however many', async () => {
+    const on = await inhibition()
+    const { id } = on[0]!.inhibition
+    await world.admin.query(
+      `insert into carillon.open_alerts (tenant_id, inhibition_id, key, alert, opened_by, fired_by, opened_at, noted_at)
+       select $1, $2, '["host-' || n || '"]', '', carillon.new_intent_id(now()), carillon.new_intent_id(now()), now(), now()
+       from generate_series(1, 30000) n`,
+      [world.tenant, id],
+    )
+    await world.admin.query('analyze carillon.open_alerts')
+    const client = await world.worker.connect()
+    try {
+      await client.query('begin')
+      await client.query('set local enable_nestloop = off')
+      await client.query('set local plan_cache_mode = force_generic_plan')
+      const { text } = statement('match/note_alerts')
+      const none: unknown[] = Array(8).fill([])
+      const values = [world.tenant, clock.now(), ...none, [id], ['["host-7"]', '["host-29999"]']]
+      const { rows } = await client.query({ name: 'explained', text: `explain (analyze, format text) ${text}`, values })
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+      assert.match(plan, /open_alerts_h\d_pkey/)
+      assert.doesNotMatch(plan, /Rows Removed by Filter: \d{3}/)
+    } finally {
+      await client.query('rollback')
+      client.release()
+    }
   })
 })

@@ -273,3 +273,13 @@ test('a chunk of a thousand is folded in a moment', async () => {
   const tookMs = performance.now() - begun
   assert.ok(tookMs < 3_000, `${tookMs} ms`)
 })
+
+test('an event or an alert may be named by anything', async () => {
+  const recipient = somebody()
+  const group = { waitMs: 1, intervalMs: 1, repeatMs: 1, resolved: false }
+  const strange = ['x'.repeat(100_000), 'a\u0000b', 'a\ud800b', '__proto__', '']
+  await fold(...strange.map((event) => ({ recipient, event, data: {}, said: { subject: 'x', body: 'x' } })))
+  await fold(...strange.map((alert) => ({ recipient, fold: { key: 'g', policy: {}, group: { ...group, alert } } })))
+  for (const { id } of await digestsOf(world, recipient))
+    assert.equal((await membersOf(world, id)).length, strange.length)
+})
