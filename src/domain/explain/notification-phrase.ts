@@ -129,7 +129,7 @@ function clausesOf(deliveries: readonly DeliveryStory[], lines: Lines): string {
   return all.join('; ')
 }
 
-const aboutChannels = /^(the channel|no address|the address)/
+const aboutChannels = /the channel|^no address|^the address/
 const isOfChannel = (clause: string, deliveries: readonly DeliveryStory[]) =>
   aboutChannels.test(clause) || new Set(deliveries.map(({ reason }) => reason)).size > 1
 
