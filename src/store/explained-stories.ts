@@ -42,7 +42,8 @@ export async function findExplainedIntent(
   return (await run<Row<ExplainedIntentRow>>(on, intentSql, [tenantId, id]))[0]
 }
 
-const columns = `n.id, n.recipient_type, n.recipient_id, n.channels, n.outcome, n.reason, n.rule_id, n.rule_version, n.digest_id`
+const columns = `n.id, n.recipient_type, n.recipient_id, n.channels, n.expires_at, n.outcome, n.reason, n.rule_id, n.rule_version,
+  n.digest_id`
 
 const byIdSql: Statement = {
   name: 'explain_notification',
@@ -66,6 +67,7 @@ export interface ExplainedNotificationRow {
   recipient_type: RecipientType
   recipient_id: string
   channels: string[]
+  expires_at: Date | null
   outcome: NotificationOutcome | null
   reason: string | null
   rule_id: string | null

@@ -13,7 +13,16 @@ import { defaultsOf } from '../../src/store/preferences.ts'
 import { createSilence } from '../../src/store/silences.ts'
 import { addSuppressions } from '../../src/store/suppressions.ts'
 import type { ProcessIntentsDeps } from '../../src/workers/process-intents.ts'
-import { createExplaining, decidingStep, gateOrder, gatesOf, noon, type ToldStep } from './explaining.ts'
+import {
+  createExplaining,
+  decidingStep,
+  gateOrder,
+  gatesOf,
+  noon,
+  type ToldStep,
+  today,
+  tomorrow,
+} from './explaining.ts'
 
 const on = await createExplaining()
 const { world, clock, asApi, person, prefer, to, event, plan, saveRule, passed, explain } = on
@@ -49,14 +58,14 @@ const cases: Case[] = [
     reason: 'silenced',
     async make(who) {
       const silence = { id: ids.id(), matcher: `event.type == "silent.${who}"`, startsAt: clock.now(), author: 'eve' }
-      const endsAt = new Date('2026-11-20T18:00:00Z')
+      const endsAt = new Date(`${today}T18:00:00Z`)
       await createSilence(worker, tenant, { ...silence, endsAt, comment: 'we are moving' }, clock.now())
       passed()
       return to(who, {}, { type: `silent.${who}` })
     },
     outcome: 'suppressed',
-    summary: (who) => `Not sent to ${who}: a silence covers it until 2026-11-20T18:00:00.000Z (“we are moving”).`,
-    step: { gate: 'silence', verdict: 'suppress', until: '2026-11-20T18:00:00.000Z' },
+    summary: (who) => `Not sent to ${who}: a silence covers it until ${today}T18:00:00.000Z (“we are moving”).`,
+    step: { gate: 'silence', verdict: 'suppress', until: `${today}T18:00:00.000Z` },
   },
   {
     reason: 'inhibited',
@@ -80,7 +89,7 @@ const cases: Case[] = [
     reason: 'expired',
     make: async (who) => to(who, {}, { expiresAt: new Date(clock.now().getTime() - 1).toISOString() }),
     outcome: 'expired',
-    summary: /^Not sent to \S+: it expired at 2026-11-20T\S+Z\.$/,
+    summary: /^Not sent to \S+: it expired at \d{4}-\d\d-\d\dT\S+Z\.$/,
     step: { gate: 'validity', verdict: 'expire' },
   },
   {
@@ -88,11 +97,11 @@ const cases: Case[] = [
     name: 'while it would wait',
     async make(who) {
       await prefer(who, { quietHours: { enabled: true, startTime: '12:00', endTime: '20:00', allowCritical: true } })
-      return to(who, {}, { expiresAt: '2026-11-20T15:00:00.000Z' })
+      return to(who, {}, { expiresAt: `${today}T15:00:00.000Z` })
     },
     outcome: 'expired',
     summary: (who) =>
-      `Not sent to ${who}: it would have to wait until 2026-11-20T19:00:00.000Z, and expires at 2026-11-20T15:00:00.000Z.`,
+      `Not sent to ${who}: it would have to wait until ${today}T19:00:00.000Z, and expires at ${today}T15:00:00.000Z.`,
     step: { gate: 'quiet_hours', verdict: 'snooze', reason: 'quiet_hours' },
   },
   {
@@ -173,13 +182,13 @@ const cases: Case[] = [
         category: 'marketing',
         source: 'web',
         granted: false,
-        at: new Date('2026-11-20T10:00:00Z'),
+        at: new Date(`${today}T10:00:00Z`),
       }
       await asApi((trx) => addConsent(trx, tenant, word, clock.now()))
       return of(who, 'marketing')
     },
     outcome: 'suppressed',
-    summary: (who) => `Not sent to ${who}: consent to category “marketing” was withdrawn at 2026-11-20T10:00:00.000Z.`,
+    summary: (who) => `Not sent to ${who}: consent to category “marketing” was withdrawn at ${today}T10:00:00.000Z.`,
     step: { gate: 'consent', verdict: 'suppress' },
   },
   {
@@ -191,11 +200,11 @@ const cases: Case[] = [
   },
   {
     reason: 'paused',
-    make: (who) => prefer(who, { pausedUntil: '2026-12-24T00:00:00.000Z' }).then(() => to(who)),
+    make: (who) => prefer(who, { pausedUntil: '2999-12-24T00:00:00.000Z' }).then(() => to(who)),
     outcome: 'suppressed',
     summary: (who) =>
-      `Not sent to ${who}: the recipient’s preferences pause everything until 2026-12-24T00:00:00.000Z.`,
-    step: { gate: 'preference', verdict: 'suppress', until: '2026-12-24T00:00:00.000Z' },
+      `Not sent to ${who}: the recipient’s preferences pause everything until 2999-12-24T00:00:00.000Z.`,
+    step: { gate: 'preference', verdict: 'suppress', until: '2999-12-24T00:00:00.000Z' },
   },
   {
     reason: 'channel_opted_out',
@@ -256,7 +265,7 @@ const cases: Case[] = [
     reason: 'digest',
     make: (who) => prefer(who, { categories: { news: { frequency: 'daily' } } }).then(() => of(who, 'news')),
     outcome: 'folded',
-    summary: /^Folded for \S+ into digest [0-9a-f-]{36}, which goes out at 2026-11-21T08:00:00\.000Z\.$/,
+    summary: /^Folded for \S+ into digest [0-9a-f-]{36}, which goes out at \d{4}-\d\d-\d\dT08:00:00\.000Z\.$/,
     step: { gate: 'digest', verdict: 'fold' },
   },
   {
@@ -264,8 +273,8 @@ const cases: Case[] = [
     make: async (who) => to(who, { schedule: { localTime: '09:00' } }),
     outcome: 'scheduled',
     summary: (who) =>
-      `Waits until 2026-11-21T08:00:00.000Z to be sent to ${who} by email: it was asked for 09:00 (Europe/Berlin).`,
-    step: { gate: 'schedule', verdict: 'snooze', until: '2026-11-21T08:00:00.000Z' },
+      `Waits until ${tomorrow}T08:00:00.000Z to be sent to ${who} by email: it was asked for 09:00 (Africa/Lagos).`,
+    step: { gate: 'schedule', verdict: 'snooze', until: `${tomorrow}T08:00:00.000Z` },
   },
   {
     reason: 'quiet_hours',
@@ -275,8 +284,8 @@ const cases: Case[] = [
       ),
     outcome: 'waiting',
     summary: (who) =>
-      `Waits until 2026-11-20T19:00:00.000Z to be sent to ${who} by email: quiet hours are 12:00 to 20:00 (Europe/Berlin) by the recipient’s preferences.`,
-    step: { gate: 'quiet_hours', verdict: 'snooze', until: '2026-11-20T19:00:00.000Z' },
+      `Waits until ${today}T19:00:00.000Z to be sent to ${who} by email: quiet hours are 12:00 to 20:00 (Africa/Lagos) by the recipient’s preferences.`,
+    step: { gate: 'quiet_hours', verdict: 'snooze', until: `${today}T19:00:00.000Z` },
   },
   {
     reason: 'send_window',
@@ -284,8 +293,8 @@ const cases: Case[] = [
       category('office', { sendWindow: { startTime: '15:00', endTime: '17:00' } }).then(() => of(who, 'office')),
     outcome: 'waiting',
     summary: (who) =>
-      `Waits until 2026-11-20T14:00:00.000Z to be sent to ${who} by email: the send window of the category is 15:00 to 17:00 (Europe/Berlin).`,
-    step: { gate: 'send_window', verdict: 'snooze', until: '2026-11-20T14:00:00.000Z' },
+      `Waits until ${today}T14:00:00.000Z to be sent to ${who} by email: the send window of the category is 15:00 to 17:00 (Africa/Lagos).`,
+    step: { gate: 'send_window', verdict: 'snooze', until: `${today}T14:00:00.000Z` },
   },
   {
     reason: 'rate_limited',
@@ -295,7 +304,8 @@ const cases: Case[] = [
       return of(who, 'few')
     },
     outcome: 'waiting',
-    summary: /^Waits until 2026-11-20T13:\S+Z to be sent to \S+ by email: limit “few” is used up \(1 in 3600 s\)\.$/,
+    summary:
+      /^Waits until \d{4}-\d\d-\d\dT13:\S+Z to be sent to \S+ by email: limit “few” is used up \(1 in 3600 s\)\.$/,
     step: { gate: 'rate_limit', verdict: 'snooze', channel: 'EMAIL' },
   },
   {

@@ -5,7 +5,7 @@ import { cancelNotification } from '../../src/api/graphql/cancel-mutation.ts'
 import { firstIdAt, intentIdOf, notificationId } from '../../src/domain/ids.ts'
 import { failIntent, processIntents } from '../../src/workers/process-intents.ts'
 import { waitingJobs } from '../support/world.ts'
-import { createExplaining, explainQuery, noon, type ToldExplanation } from './explaining.ts'
+import { createExplaining, explainQuery, noon, type ToldExplanation, today, tomorrow } from './explaining.ts'
 
 const on = await createExplaining()
 const { world, clock, asApi, person, to, event, plan, accept, saveRule, explain } = on
@@ -34,7 +34,7 @@ test('of each rule that did not match it is told why, as it stood when the event
   await saveRule({ name: 'off', eventTypes: types, selector, enabled: false })
   await saveRule({ name: 'other type', eventTypes: ['shop.stock.*'], selector })
   await saveRule({ name: 'other domain', domains: ['finance'], selector })
-  await saveRule({ name: 'later', eventTypes: types, selector, validFrom: new Date('2026-12-01T00:00:00Z') })
+  await saveRule({ name: 'later', eventTypes: types, selector, validFrom: new Date('2999-12-01T00:00:00Z') })
   const dear = await saveRule({ name: 'dear', eventTypes: types, selector, eventPattern: 'event.data.total > 100' })
   await saveRule({ name: 'broken', eventTypes: types, selector, eventPattern: 'event.data.missing == 1' })
   const { intentId } = await plan(event('shop.order.paid', { total: 100 }))
@@ -169,32 +169,32 @@ test('a request that cannot be processed says so, with the code of the fault', a
 })
 
 test('what was not decided yet waits, is scheduled, or has expired', async () => {
-  clock.set('2026-11-20T13:00:00Z')
+  clock.set(`${today}T13:00:00Z`)
   const waiting = await accept(to('ann'))
   const told = await explain({ notificationId: notificationId(waiting, 1) })
   assert.deepEqual(
     [told.outcome, told.summary],
-    ['waiting', 'The request “test.happened” waits in the queue to be decided since 2026-11-20T13:00:00.000Z.'],
+    ['waiting', `The request “test.happened” waits in the queue to be decided since ${today}T13:00:00.000Z.`],
   )
   assert.deepEqual(await explain({ intentId: waiting, recipientId: 'ann' }), told)
   const matching = await explain({ intentId: await accept(event('bought')), recipientId: 'bea' })
   assert.deepEqual(
     [matching.outcome, matching.summary],
-    ['waiting', 'The event “bought” waits in the queue to be matched with the rules since 2026-11-20T13:00:00.000Z.'],
+    ['waiting', `The event “bought” waits in the queue to be matched with the rules since ${today}T13:00:00.000Z.`],
   )
-  const later = await accept(to('ann', {}, { scheduledAt: '2026-11-21T08:00:00.000Z' }))
+  const later = await accept(to('ann', {}, { scheduledAt: `${tomorrow}T08:00:00.000Z` }))
   const scheduled = await explain({ intentId: later })
   assert.deepEqual(
     [scheduled.outcome, scheduled.summary],
-    ['scheduled', 'The request “test.happened” waits for 2026-11-21T08:00:00.000Z, as it was asked for.'],
+    ['scheduled', `The request “test.happened” waits for ${tomorrow}T08:00:00.000Z, as it was asked for.`],
   )
-  assert.equal(scheduled.steps.find(({ gate }) => gate === 'scheduled_at')?.until, '2026-11-21T08:00:00.000Z')
-  const late = await accept(to('ann', {}, { expiresAt: '2026-11-20T13:00:01.000Z' }))
+  assert.equal(scheduled.steps.find(({ gate }) => gate === 'scheduled_at')?.until, `${tomorrow}T08:00:00.000Z`)
+  const late = await accept(to('ann', {}, { expiresAt: `${today}T13:00:01.000Z` }))
   clock.advance(1_000)
   const expired = await explain({ notificationId: notificationId(late, 1) })
   assert.deepEqual(
     [expired.outcome, expired.summary],
-    ['expired', 'Not sent to ann: the request “test.happened” expired at 2026-11-20T13:00:01.000Z.'],
+    ['expired', `Not sent to ann: the request “test.happened” expired at ${today}T13:00:01.000Z.`],
   )
 })
 

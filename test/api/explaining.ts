@@ -6,6 +6,7 @@ import type { IntentPayload, NewIntent } from '../../src/domain/intent.ts'
 import type { AttemptOutcome } from '../../src/domain/outcome.ts'
 import type { Rule } from '../../src/domain/rule.ts'
 import { createSlots } from '../../src/pipeline/send/slots.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 import { asTenants, type Queryable } from '../../src/platform/db.ts'
 import { changePreferences } from '../../src/store/preferences.ts'
 import { type RecipientProfile, upsertRecipients } from '../../src/store/recipients.ts'
@@ -41,7 +42,12 @@ export const explainQuery = `query ($notificationId: ID, $intentId: ID, $recipie
   }
 }`
 
-export const noon = '2026-11-20T12:00:00.000Z'
+/** Days for which there are partitions, and that the clock of the machine has not reached. Lagos has no summer time. */
+const dayAt = (place: number) => new Date(systemClock.now().getTime() + place * 86_400_000).toISOString().slice(0, 10)
+export const today = dayAt(1)
+export const tomorrow = dayAt(2)
+export const dayAfter = dayAt(3)
+export const noon = `${today}T12:00:00.000Z`
 
 export async function createExplaining() {
   const world = await createApiWorld()
@@ -72,7 +78,7 @@ export async function createExplaining() {
   }
   async function person(id: string, over: Partial<RecipientProfile> = {}) {
     const contactPoints = [{ channel: 'email' as const, address: `${id}@example.com` }]
-    const profile = { externalId: id, timezone: 'Europe/Berlin', contactPoints, ...over }
+    const profile = { externalId: id, timezone: 'Africa/Lagos', contactPoints, ...over }
     await asApi((trx) => upsertRecipients(trx, tenant, [profile], clock.now()))
     return id
   }

@@ -43,6 +43,7 @@ export async function loadNotifications(
       recipientType: row.recipient_type,
       recipientId: row.recipient_id,
       channels: row.channels as Channel[],
+      expiresAt: row.expires_at,
       outcome: row.outcome,
       reason: row.reason,
       rule: ruleOf(row, rules),

@@ -83,7 +83,7 @@ const byStatus: Record<NotificationStatus, Teller> = {
     const told = reaching(story).filter(isState('snoozed'))
     const [first] = told.toSorted((a, b) => (a.until?.getTime() ?? 0) - (b.until?.getTime() ?? 0))
     const outcome = first?.reason === 'scheduled' ? 'scheduled' : 'waiting'
-    const why = clausesOf(told, lines)
+    const why = clausesOf(story, told, lines)
     return {
       outcome,
       told,
@@ -107,20 +107,20 @@ const byStatus: Record<NotificationStatus, Teller> = {
 /** Ended before anything was tried. */
 function stopped(outcome: ExplanationOutcome, story: NotificationStory, what: string, lines: Lines): Told {
   const told = reaching(story)
-  const clauses = told.length > 0 ? clausesOf(told, lines) : ''
+  const clauses = told.length > 0 ? clausesOf(story, told, lines) : ''
   return {
     outcome,
     told,
-    text: `${what}: ${clauses || clauseOf(story.reason ?? outcome, saidOf(lines, story.reason))}`,
+    text: `${what}: ${clauses || clauseOf(story.reason ?? outcome, saidOf(story, lines, story.reason))}`,
   }
 }
 
 /** Why these deliveries wait or were stopped; each clause once, with its channels where it is not the word of all. */
-function clausesOf(deliveries: readonly DeliveryStory[], lines: Lines): string {
+function clausesOf(story: NotificationStory, deliveries: readonly DeliveryStory[], lines: Lines): string {
   const channels = new Map<string, Channel[]>()
   for (const { channel, reason } of deliveries) {
     if (reason === null) continue
-    const clause = clauseOf(reason, saidOf(lines, reason, channel))
+    const clause = clauseOf(reason, saidOf(story, lines, reason, channel))
     channels.set(clause, [...(channels.get(clause) ?? []), channel])
   }
   const all = [...channels].map(([clause, of]) =>
@@ -134,9 +134,11 @@ const isOfChannel = (clause: string, deliveries: readonly DeliveryStory[]) =>
   aboutChannels.test(clause) || new Set(deliveries.map(({ reason }) => reason)).size > 1
 
 /** The step that gave a reason: of this channel, else of all. */
-function saidOf(lines: Lines, reason: string | null, channel?: Channel): Said | undefined {
+function saidOf(story: NotificationStory, lines: Lines, reason: string | null, channel?: Channel): Said | undefined {
   const steps = lines.flatMap((line) => line.steps).filter((step) => step.reason === reason)
-  return steps.find((step) => step.channel === channel) ?? steps.find((step) => !step.channel || !channel)
+  const found = steps.find((step) => step.channel === channel) ?? steps.find((step) => !step.channel || !channel)
+  // Of what expired in the queue no gate has said anything.
+  return found ?? (reason === 'expired' ? { inputs: { expires_at: iso(story.expiresAt) } } : undefined)
 }
 
 /** The last attempt of a delivery, in its own words, which are scrubbed. */
@@ -161,7 +163,7 @@ function asideOf(story: NotificationStory, told: readonly DeliveryStory[], lines
     const gate = reason === null ? undefined : gateOf(reason)
     if (gate)
       return [
-        `${state === 'snoozed' ? 'still to come' : 'not'} by ${channel}: ${clauseOf(reason!, saidOf(lines, reason, channel))}`,
+        `${state === 'snoozed' ? 'still to come' : 'not'} by ${channel}: ${clauseOf(reason!, saidOf(story, lines, reason, channel))}`,
       ]
     return [`${channel} is ${state}`]
   })
@@ -181,6 +183,6 @@ function folded(story: NotificationStory, who: string, lines: Lines): Phrase {
     return { outcome: 'folded', text: `folded for ${who} into ${name}${as}` }
   }
   if (outcome === 'cancelled') return { outcome, text: `cancelled for ${who} while it waited in ${name}` }
-  const why = clauseOf(reason ?? outcome, saidOf(lines, reason))
+  const why = clauseOf(reason ?? outcome, saidOf(story, lines, reason))
   return { outcome, text: `not sent to ${who} when ${name} was closed: ${why}` }
 }

@@ -90,6 +90,7 @@ export interface NotificationStory {
   recipientType: RecipientType
   recipientId: string
   channels: readonly Channel[]
+  expiresAt: Date | null
   outcome: NotificationOutcome | null
   reason: string | null
   rule?: { id: string; name?: string; version: number }
