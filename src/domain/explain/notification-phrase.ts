@@ -87,7 +87,7 @@ const byStatus: Record<NotificationStatus, Teller> = {
     return {
       outcome,
       told,
-      text: `waits until ${iso(first?.until)} to be sent to ${who} by ${channelsOf(told)}: ${why}`,
+      text: `waits until ${iso(first?.until)} to be sent to ${who} by ${channelsOf(told)}${why && `: ${why}`}`,
     }
   },
   suppressed: (story, who, lines) => stopped('suppressed', story, `not sent to ${who}`, lines),
