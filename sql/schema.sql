@@ -691,6 +691,7 @@ create function carillon.current_tenants() returns uuid[] -- stable security def
 create function carillon.decide_again(p_tenant uuid, p_recipients text[], p_now timestamp with time zone) returns bigint -- volatile
 create function carillon.delete_recipient(recipient text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.delete_recipients(p_tenant uuid, p_ids text[], p_by text, p_now timestamp with time zone) returns SETOF text -- volatile
+create function carillon.delivery_ids(p_notification uuid) returns SETOF uuid -- immutable
 create function carillon.drop_partition(p_table text, p_day date, p_now timestamp with time zone) returns text -- volatile security definer
 create function carillon.end_day(p_table text, p_now timestamp with time zone) returns SETOF text -- volatile security definer
 create function carillon.enqueue(p_jobs json) returns void -- volatile
@@ -732,7 +733,7 @@ create function carillon.remove_suppression(p_tenant uuid, p_channel carillon.ch
 create function carillon.replay_dead_letters(p_tenant uuid, p_ids uuid[], p_by text, p_now timestamp with time zone) returns SETOF uuid -- volatile security definer
 create function carillon.session_tenants() returns uuid[] -- stable
 create function carillon.set_preferences(recipient text, preferences jsonb, changed_by text DEFAULT NULL::text, tenant uuid DEFAULT NULL::uuid) returns integer -- volatile security definer
-create function carillon.stop_unsent(p_tenant uuid, p_recipient text, p_reason text, p_now timestamp with time zone, p_category text DEFAULT NULL::text, p_type text DEFAULT NULL::text, p_channel text DEFAULT NULL::text) returns bigint -- volatile
+create function carillon.stop_unsent(p_tenant uuid, p_recipient text, p_reason text, p_now timestamp with time zone, p_category text DEFAULT NULL::text, p_type text DEFAULT NULL::text, p_channel text DEFAULT NULL::text) returns bigint -- volatile security definer
 create function carillon.suppress(channel text, address text, reason text DEFAULT 'manual'::text, source text DEFAULT 'sql'::text, note text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant uuid DEFAULT NULL::uuid) returns void -- volatile security definer
 create function carillon.take_asked(p_lane text, p_seen pg_snapshot, p_now timestamp with time zone, p_max integer, p_chunk integer, p_room integer, p_full uuid[]) returns TABLE(claimed json, others_due boolean, seen text) -- volatile
 create function carillon.unsuppress(channel text, address text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
@@ -846,14 +847,14 @@ grant select (created_at, description, enabled, id, name, tags, tenant_id, updat
 -- grants on functions
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
 grant execute on function carillon.acting_tenant to carillon_api;
-grant execute on function carillon.add_consent to carillon_api, carillon_worker;
+grant execute on function carillon.add_consent to carillon_api;
 grant execute on function carillon.add_contact_point to carillon_api, carillon_caller;
 grant execute on function carillon.add_suppressions to carillon_api, carillon_worker;
 grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
 grant execute on function carillon.change_contact_point to carillon_api, carillon_worker;
-grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
+grant execute on function carillon.change_preferences to carillon_api;
 grant execute on function carillon.channel_names to carillon_api, carillon_worker;
 grant execute on function carillon.check_consent to carillon_api;
 grant execute on function carillon.check_recipient to carillon_api;
@@ -893,7 +894,7 @@ grant execute on function carillon.remove_contact_point to carillon_api, carillo
 grant execute on function carillon.remove_suppression to carillon_api, carillon_worker;
 grant execute on function carillon.replay_dead_letters to carillon_api, carillon_worker;
 grant execute on function carillon.set_preferences to carillon_api, carillon_caller;
-grant execute on function carillon.stop_unsent to carillon_api, carillon_worker;
+grant execute on function carillon.stop_unsent to carillon_api;
 grant execute on function carillon.suppress to carillon_api, carillon_caller;
 grant execute on function carillon.take_asked to carillon_worker;
 grant execute on function carillon.unsuppress to carillon_api, carillon_caller;

@@ -7,6 +7,7 @@ import type { Provider } from './channels/port.ts'
 import { closeProviders, createProviders } from './channels/registry.ts'
 import { captureSettings, channelSettings } from './channels/settings.ts'
 import type { Config } from './config/config.ts'
+import { publicUrlOf } from './config/public-url.ts'
 import type { Channel } from './domain/channel.ts'
 import { acceptBatch } from './pipeline/accept/accept-batch.ts'
 import { createBacklog } from './pipeline/accept/backlog.ts'
@@ -121,6 +122,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         metrics,
         wake,
         providers: options.providers,
+        publicUrl: () => publicUrlOf(config, has('api') ? parts.url : undefined),
       })
       parts.workers = workers
       serving.push(workers.stop)
@@ -198,7 +200,7 @@ interface Shared {
 }
 
 async function startWorkerRole(
-  on: Shared & { bossPool: pg.Pool; providers?: Map<Channel, Provider> },
+  on: Shared & { bossPool: pg.Pool; providers?: Map<Channel, Provider>; publicUrl(): string | undefined },
 ): Promise<Workers> {
   const { config, bossPool, clock, logger, wake } = on
   const onError = (error: Error) => logger.error({ err: error }, 'the queue reports a fault')

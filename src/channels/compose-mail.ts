@@ -16,7 +16,7 @@ export interface MailSurroundings {
   from: Mailbox
   date: Date
   attachments: readonly MailAttachment[]
-  /** Further headers, e.g. `List-Unsubscribe`; they may not replace the ones set here. */
+  /** Further headers; they may not replace the ones set here. */
   headers?: Readonly<Record<string, string>>
 }
 
@@ -51,6 +51,7 @@ export function composeMail(message: Message, around: MailSurroundings): Compose
     'X-Auto-Response-Suppress': 'OOF, AutoReply',
     'X-Carillon-Delivery': message.deliveryId,
     ...(message.traceparent === undefined ? {} : { Traceparent: message.traceparent }),
+    ...(message.unsubscribeUrl === undefined ? {} : oneClick(message.unsubscribeUrl)),
   }
   const intoHeaders = [
     message.subject ?? '',
@@ -90,6 +91,11 @@ export function composeMail(message: Message, around: MailSurroundings): Compose
       disableUrlAccess: true,
     },
   }
+}
+
+/** RFC 8058: mail programs show a button of their own, which posts to the URL. */
+function oneClick(url: string): Record<string, string> {
+  return { 'List-Unsubscribe': `<${url}>`, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }
 }
 
 /** The whole message as it would go over the wire; for the capture mailbox. */

@@ -20,7 +20,7 @@ export const fields = {
   PORT: field({ parse: wholeNumber(0, 65535), default: 4000, help: 'Port of the API; 0 takes a free one.' }),
   PUBLIC_URL: field({
     parse: urlOf('http', 'https').optional(),
-    help: 'How people reach the API from outside. Default: the address it listens on.',
+    help: 'How people reach the API from outside, by https; the unsubscribe links of mails begin with it. Default: the address it listens on, and in production there are no such links then.',
   }),
   CARILLON_DATA_DIR: field({
     parse: z.string().min(1),

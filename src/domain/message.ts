@@ -32,6 +32,8 @@ export interface Message {
   data: Record<string, unknown>
   metadata: Record<string, unknown>
   email?: { cc?: string[]; bcc?: string[]; replyTo?: string; attachments?: Attachment[] }
+  /** Where the recipient unsubscribes from the category, in one click (RFC 8058). */
+  unsubscribeUrl?: string
   /**
    * The endpoint and its live `whsec_` secrets: every one of them signs, so that a rotation needs no moment of its own.
    * `statusEvent`: the message is that event, and `data` all that it says.

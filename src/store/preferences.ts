@@ -114,6 +114,19 @@ export async function listPreferenceVersions(
   return run<Row<PreferenceVersionRow>>(on, historySql, [tenantId, recipientId, before, limit])
 }
 
+const judgeSql: Statement = {
+  name: 'preferences_judge',
+  text: `select carillon.merge_patch('{}', carillon.read_preferences($1::jsonb)) as document`,
+}
+
+/**
+ * Judges preferences that are not to be written, and gives them as they would be stored. Throws what Postgres says of bad
+ * ones: 22023, with the place in `column`, and as a JSON array in `detail`.
+ */
+export async function judgePreferences(on: Queryable, preferences: unknown): Promise<PreferenceDocument> {
+  return (await run<{ document: PreferenceDocument }>(on, judgeSql, [JSON.stringify(preferences)]))[0]!.document
+}
+
 const changeSql: Statement = {
   name: 'preferences_change',
   text: `select carillon.change_preferences($1::uuid, $2::text, $3::jsonb, $4::text, $5::timestamptz) as version`,

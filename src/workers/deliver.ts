@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { type Content, loadContent } from '../pipeline/render/load-content.ts'
 import { type Rendered, renderMessages } from '../pipeline/render/render-messages.ts'
+import type { UnsubscribeLinks } from '../pipeline/render/unsubscribe-links.ts'
 import { type Claim, claimDeliveries } from '../pipeline/send/claim-deliveries.ts'
 import { type Result, type SendDeps, sendAll } from '../pipeline/send/send-all.ts'
 import { createFlusher, type Flusher } from '../pipeline/settle/flusher.ts'
@@ -18,6 +19,8 @@ export interface DeliverDeps {
   catalogue: TemplateCatalogue
   send: SendDeps
   settling: Flusher<Attempt>
+  /** Absent: mails have no such links. */
+  unsubscribe?: UnsubscribeLinks
 }
 
 /** Deliveries to send: claimed and with their content where this process has just planned them, else by their ids alone. */
@@ -34,7 +37,11 @@ export async function deliver(chunk: DeliveriesChunk, on: DeliverDeps, isOurs = 
   const content = chunk.planned?.content ?? (await loadContent(on.pool, chunk.tenant_id, claims))
   const templates = new Set(claims.flatMap(({ deliveryId }) => content.payload(deliveryId)?.template ?? []))
   await on.catalogue.load(chunk.tenant_id, [...templates])
-  const messages = renderMessages(claims, content, on.catalogue.find, on.clock.now())
+  const hasMail = claims.some(
+    ({ channel, deliveryId }) => channel === 'email' && content.notification(deliveryId)?.category,
+  )
+  const linkOf = hasMail ? await on.unsubscribe?.of(chunk.tenant_id) : undefined
+  const messages = renderMessages(claims, content, on.catalogue.find, on.clock.now(), linkOf)
 
   const settled = new Set<Promise<void>>()
   try {

@@ -1,12 +1,14 @@
 import type pg from 'pg'
 import type { PgBoss } from 'pg-boss'
 import type { Config } from '../config/config.ts'
+import { publicUrlOf } from '../config/public-url.ts'
 import { type Channel, channels } from '../domain/channel.ts'
 import type { Lane } from '../domain/priority.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
 import { expireParkedMessages } from '../maintenance/parked-messages.ts'
 import { maintainPartitions } from '../maintenance/partitions.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
+import { createUnsubscribeLinks } from '../pipeline/render/unsubscribe-links.ts'
 import { createEndpointSlots } from '../pipeline/send/endpoint-slots.ts'
 import { releaseAbandoned } from '../pipeline/send/release-abandoned.ts'
 import type { Sender } from '../pipeline/send/send-all.ts'
@@ -22,6 +24,7 @@ import { createAsked } from '../queue/asked.ts'
 import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatcher.ts'
 import type { Unit } from '../queue/line.ts'
 import { deliveriesQueue, intentsQueue, laneOfQueue, maintenanceQueue } from '../queue/queues.ts'
+import { createRequiredCategories } from '../store/required-categories.ts'
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
 import { type WorkChunk, workIsolating } from './chunks.ts'
 import { createSettling, type DeliverDeps, type DeliveriesChunk, deliver } from './deliver.ts'
@@ -40,6 +43,8 @@ export interface WorkersDeps {
   metrics: Metrics
   /** Of each lane its own, so that CRITICAL waits for no connection that bulk holds. */
   providers: Record<Lane, ReadonlyMap<Channel, Sender>>
+  /** How people reach the API, as far as is known by now; by default what the configuration says. */
+  publicUrl?(): string | undefined
   /** Announces, here and in other processes, that a queue has got work or that there are new status events. */
   ring(topic: string): void
   /** Hears such announcements; gives back how to stop hearing. */
@@ -81,6 +86,8 @@ export function startWorkers(on: WorkersDeps): Workers {
   const { config, pool, clock, ids, logger, metrics } = on
   const catalogue = createTemplateCatalogue(pool, clock)
   const size = config.WORKER_CHUNK
+  const publicUrl = on.publicUrl ?? (() => publicUrlOf(config))
+  const unsubscribe = createUnsubscribeLinks({ pool, publicUrl, requiredOf: createRequiredCategories(pool, clock) })
   const health = createEndpointHealth({ pool, clock, mostFailingMs: config.WEBHOOK_DISABLE_AFTER, logger })
 
   // A lane has send slots of its own: CRITICAL does not wait for a slot that bulk holds.
@@ -90,6 +97,7 @@ export function startWorkers(on: WorkersDeps): Workers {
       pool,
       clock,
       catalogue,
+      unsubscribe,
       send: {
         providers: on.providers[lane],
         slots: (channel) => slots.get(channel)!,

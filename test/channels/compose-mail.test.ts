@@ -108,3 +108,14 @@ test('bcc is in the envelope and in no header', async () => {
   })
   assert.doesNotMatch(await render(over), /hidden|bcc/i)
 })
+
+test('a link to unsubscribe is told to mail programs, whole on its line', async () => {
+  const unsubscribeUrl = `https://bells.example/u/${'x'.repeat(300)}`
+  const raw = await render({ unsubscribeUrl })
+  assert.ok(
+    raw.includes(`List-Unsubscribe: <${unsubscribeUrl}>\r\n`) ||
+      raw.includes(`List-Unsubscribe:\r\n <${unsubscribeUrl}>\r\n`),
+  )
+  assert.match(raw, /^List-Unsubscribe-Post: List-Unsubscribe=One-Click\r$/m)
+  assert.doesNotMatch(await render({}), /List-Unsubscribe/)
+})

@@ -120,6 +120,15 @@ describe('preferences', () => {
     assert.deepEqual(row, { versions: 8, open: 1 })
   })
 
+  test('event types are told exactly, or by how they begin', async () => {
+    const types = ['survey', 'shop.order.shipped', 'shop.order.*', '*', 'a:b/c-d.e_f', '1.2']
+    await set('flo', { eventTypes: Object.fromEntries(types.map((type) => [type, { enabled: true }])) })
+    assert.deepEqual(Object.keys(((await said('flo')) as { eventTypes: object }).eventTypes).sort(), types.sort())
+    for (const type of ['', 'a*', 'a.*.b', '*.a', 'a b', '.a', `${'x'.repeat(201)}`]) {
+      await assert.rejects(set('flo', { eventTypes: { [type]: {} } }), { code: '22023' }, type)
+    }
+  })
+
   test('a zone and a locale are the recipient’s own', async () => {
     await set('fay', { timezone: 'Asia/Tokyo', locale: 'ja' })
     await set('fay', { locale: null })
@@ -285,6 +294,56 @@ describe('what was planned and has not been sent', () => {
       )
     })
   }
+
+  test('on a channel that had a fallback gives the fallback its turn, with an event and a job', async () => {
+    const payload = { channels: ['email'], fallbackChannels: ['sms', 'push'] }
+    const intentId = await plan(
+      'liv',
+      {},
+      {
+        ...payload,
+        recipients: [{ type: 'user', id: 'liv', email: 'liv@example.com', phone: '+491' }],
+      },
+    )
+    await world.admin.query(`delete from pgboss.job`)
+    await set('liv', { channels: { email: { enabled: false } } })
+    const states = (await deliveries('liv')).map(({ channel, state, reason }) => [channel, state, reason])
+    assert.deepEqual(states.slice(0, 2), [
+      ['email', 'suppressed', 'channel_opted_out'],
+      ['sms', 'queued', null],
+    ])
+    const told = await world.rows(
+      `select type, data ->> 'fallback' as fallback from carillon.events_of($1) where data ->> 'channel' in ('email', 'sms') order by xid, id offset 1`,
+      [intentId],
+    )
+    assert.deepEqual(told, [
+      { type: 'notification.email.suppressed', fallback: null },
+      { type: 'notification.sms.requested', fallback: 'true' },
+    ])
+    const jobs = await world.rows<{ name: string; ids: number }>(
+      `select name, json_array_length(data::json -> 'ids') as ids from pgboss.job`,
+    )
+    assert.deepEqual(jobs, [{ name: 'deliver-sms-bulk', ids: 1 }])
+    await set('liv', { channels: { sms: { enabled: false } } })
+    assert.equal((await deliveries('liv'))[1]!.state, 'suppressed')
+  })
+
+  test('is stopped and told of once, also by several at once', async () => {
+    const intents = await Promise.all([1, 2, 3].map(() => plan('lou', { category: 'news' })))
+    const clients = await Promise.all([1, 2, 3, 4].map(() => login([world.tenant])))
+    await Promise.all(
+      clients.map((client, index) =>
+        index % 2
+          ? client.query(`select carillon.withdraw_consent('lou', 'news')`)
+          : client.query(`select carillon.set_preferences('lou', '{"categories": {"news": {"enabled": false}}}')`),
+      ),
+    )
+    await Promise.all(clients.map((client) => client.end()))
+    for (const id of intents) {
+      const told = await world.rows(`select 1 from carillon.events_of($1) where type like '%suppressed'`, [id])
+      assert.equal(told.length, 1)
+    }
+  })
 
   test('that is at a provider, or of another recipient or tenant, is left alone', async () => {
     await plan('max')

@@ -84,7 +84,11 @@ describe('contact points', () => {
     const sms = { channel: 'sms', address: '+1' } as const
     await write([{ externalId: 'di', contactPoints: [sms, { channel: 'email', address: 'a@x.y' }] }])
     await write([
-      { externalId: 'di', contactPoints: [{ channel: 'email', address: 'b@x.y' }], contactChannels: ['email', 'slack'] },
+      {
+        externalId: 'di',
+        contactPoints: [{ channel: 'email', address: 'b@x.y' }],
+        contactChannels: ['email', 'slack'],
+      },
     ])
     assert.deepEqual(await points('di'), ['email b@x.y', 'sms +1'])
     await write([{ externalId: 'di', contactPoints: [], contactChannels: ['sms'] }])

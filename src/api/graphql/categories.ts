@@ -107,7 +107,7 @@ const CategoryInput = builder.inputType('CategoryInput', {
     required: t.boolean({ description: 'Nobody can switch it off. Default: false.' }),
     marketing: t.boolean({ description: 'Sent to those alone who have opted in. Default: false.' }),
     enabled: t.boolean({ description: 'For people who said nothing. Default: true.' }),
-    channels: t.field({ type: [ChannelEnum], description: 'The only ones it uses. Absent: any.' }),
+    channels: t.field({ type: [ChannelEnum], description: 'The only ones it uses. Absent: all of them.' }),
     minPriority: t.field({ type: PriorityEnum, description: 'Nothing below it.' }),
     frequency: t.field({ type: Frequency, description: 'For people who said nothing. Default: INSTANT.' }),
     digest: t.field({ type: CategoryDigestInput }),

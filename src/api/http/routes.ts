@@ -5,6 +5,7 @@ import type { CaptureMailbox } from '../../channels/capture/capture-mailbox.ts'
 import { framePolicy, mailboxPage, messagePage, pagePolicy } from './mailbox-pages.ts'
 import { sendProblem } from './problem.ts'
 import { setDataHeaders } from './security-headers.ts'
+import { addUnsubscribe, type UnsubscribeDeps } from './unsubscribe-pages.ts'
 
 export interface Readiness {
   ok: boolean
@@ -16,6 +17,8 @@ export interface RouteDeps {
   readiness(): Promise<Readiness>
   isClosing(): boolean
   logger: Logger
+  /** Only where the API is served. */
+  unsubscribe?: UnsubscribeDeps
   /** Only in development. */
   mailbox?: Pick<CaptureMailbox, 'list' | 'get'>
 }
@@ -53,6 +56,7 @@ export function createRoutes(deps: RouteDeps): Express {
     response.end(text)
   })
 
+  if (deps.unsubscribe) addUnsubscribe(app, deps.unsubscribe)
   if (deps.mailbox) addMailbox(app, deps.mailbox)
 
   app.use((request: Request, response: Response) => {

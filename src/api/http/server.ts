@@ -75,7 +75,14 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
   const rateLimiter = createRateLimiter(config.API_RATE_LIMIT, () => performance.now())
   const yoga = createGraphql(services)
   const answerGraphql = createGraphqlEndpoint({ yoga, services, authenticator, rateLimiter, isClosing })
-  const routes = createRoutes({ metrics: deps.metrics, readiness: deps.readiness, isClosing, logger, mailbox })
+  const routes = createRoutes({
+    metrics: deps.metrics,
+    readiness: deps.readiness,
+    isClosing,
+    logger,
+    unsubscribe: { pool, clock },
+    mailbox,
+  })
   const openSubscriptions = () => subscriptions.open
   registerMetrics({ registry: deps.metrics, pool, statePool: deps.statePool, openSubscriptions, clock, logger })
 

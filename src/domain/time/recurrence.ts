@@ -16,7 +16,7 @@ interface Series {
   next?: Date
 }
 
-const maxSeries = 2_000
+const maxSeries = 5_000
 const series = new Map<string, Series>()
 
 /**

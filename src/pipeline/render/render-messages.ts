@@ -5,6 +5,7 @@ import type { Message } from '../../domain/message.ts'
 import type { FailureReason } from '../../domain/outcome.ts'
 import { compilePart, type Renderer } from './compile-template.ts'
 import type { Content, NotificationContent } from './load-content.ts'
+import type { LinkOf } from './unsubscribe-links.ts'
 
 /** A claimed delivery, as far as rendering needs it. */
 export interface Renderable {
@@ -33,6 +34,7 @@ export function renderMessages<R extends Renderable>(
   content: Content,
   find: (tenantId: string, name: string) => TemplateParts | undefined,
   now: Date,
+  linkOf?: LinkOf,
 ): Rendered<R>[] {
   return claims.map((claim) => {
     const about = content.notification(claim.deliveryId)
@@ -47,7 +49,9 @@ export function renderMessages<R extends Renderable>(
       return { claim, about, reason: 'endpoint_disabled', detail: 'the endpoint is switched off' }
     }
     try {
-      const text = contentOf(claim, about, payload, find)
+      const unsubscribeUrl =
+        claim.channel === 'email' && about.category !== null ? linkOf?.(about.recipient_id, about.category) : undefined
+      const text = contentOf(claim, about, payload, find, unsubscribeUrl)
       return {
         claim,
         about,
@@ -66,6 +70,7 @@ export function renderMessages<R extends Renderable>(
           data: payload.data,
           metadata: payload.metadata,
           email: payload.email,
+          unsubscribeUrl,
           webhook: endpoint && {
             endpointId: endpoint.id,
             secrets: endpoint.secrets,
@@ -95,6 +100,7 @@ function contentOf(
   about: NotificationContent,
   payload: IntentPayload,
   find: (tenantId: string, name: string) => TemplateParts | undefined,
+  unsubscribeUrl: string | undefined,
 ): Text {
   if (payload.template === undefined) {
     return { subject: payload.subject, body: payload.body, bodyHtml: payload.bodyHtml }
@@ -106,7 +112,12 @@ function contentOf(
   const key = `${claim.tenantId}/${payload.template}/${template.version}/${claim.channel}`
   const data = {
     ...payload.data,
-    notification: { id: notificationIdOf(claim.deliveryId), type: about.type, category: about.category },
+    notification: {
+      id: notificationIdOf(claim.deliveryId),
+      type: about.type,
+      category: about.category,
+      unsubscribeUrl,
+    },
     recipient: { id: about.recipient_id, name: about.recipient_name, locale: about.locale, timezone: about.timezone },
   }
   const render = (name: string, source: string | undefined, escaping: 'html' | 'text') => {
