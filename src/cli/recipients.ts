@@ -66,12 +66,13 @@ function exportCommand(context: CommandContext): Command {
     .option('--tenant <uuid>', 'whose they are; by default the demo tenant of a development service', uuid)
     .option('--role <name>', 'only who has it')
     .option('--group <name>', 'only who is in it')
-  return command.action(async ({ tenant, ...filters }: ExportCommandOptions) => {
+  // With --json or without, a line is a JSON document.
+  return speaking<ExportCommandOptions, []>(command, context, async (_terminal, { tenant, role, group }) => {
     const tenantId = await tenantOf(tenant)
     const { out } = context.streams
     await withWorkerPool(async (pool) => {
       if (!(await tenantExists(pool, tenantId))) throw noTenant(tenantId)
-      for await (const page of exportRecipients(pool, tenantId, filters)) {
+      for await (const page of exportRecipients(pool, tenantId, { role, group })) {
         await new Promise<void>((resolve) => out.write(page, () => resolve()))
       }
     })
