@@ -9,6 +9,7 @@ import { withWorkerPool } from './database.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { noTenant } from './keys.ts'
 import { count, fileFormat, names, uuid } from './option-values.ts'
+import { exportRecipients } from './recipients/export-recipients.ts'
 import { importFile } from './recipients/import-file.ts'
 import { type ImportProgress, importFiles } from './recipients/import-state.ts'
 import { durationText, progressBar } from './recipients/progress-bar.ts'
@@ -47,7 +48,35 @@ Cut off, say the same again: it goes on behind the last batch that was written.`
   speaking<ImportCommandOptions, [string]>(command, context, (terminal, options, file) =>
     runImport(context, terminal, options, file),
   )
-  return new Command('recipients').description('Who may be notified.').addCommand(command)
+  return new Command('recipients')
+    .description('Who may be notified.')
+    .addCommand(command)
+    .addCommand(exportCommand(context))
+}
+
+interface ExportCommandOptions {
+  tenant?: string
+  role?: string
+  group?: string
+}
+
+function exportCommand(context: CommandContext): Command {
+  const command = new Command('export')
+    .description('Write recipients to standard output as NDJSON, in the order of their ids: what an import takes.')
+    .option('--tenant <uuid>', 'whose they are; by default the demo tenant of a development service', uuid)
+    .option('--role <name>', 'only who has it')
+    .option('--group <name>', 'only who is in it')
+  // With --json or without, a line is a JSON document.
+  return speaking<ExportCommandOptions, []>(command, context, async (_terminal, { tenant, role, group }) => {
+    const tenantId = await tenantOf(tenant)
+    const { out } = context.streams
+    await withWorkerPool(async (pool) => {
+      if (!(await tenantExists(pool, tenantId))) throw noTenant(tenantId)
+      for await (const page of exportRecipients(pool, tenantId, { role, group })) {
+        await new Promise<void>((resolve) => out.write(page, () => resolve()))
+      }
+    })
+  })
 }
 
 async function runImport(
