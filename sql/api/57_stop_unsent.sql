@@ -103,4 +103,4 @@ begin
   return cardinality(stopped);
 end
 $$;
-grant execute on function carillon.stop_unsent(uuid, text, text, timestamptz, text, text, text) to carillon_api;
+grant execute on function carillon.stop_unsent(uuid, text, text, timestamptz, text, text, text) to carillon_api, carillon_worker;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, beforeEach, describe, it } from 'node:test'
+import { ensurePartitions } from '../../src/store/partitions.ts'
 import { createSchedule, listSchedules, type NewSchedule } from '../../src/store/schedules.ts'
 import { type RunSchedulesDeps, runSchedules } from '../../src/workers/run-schedules.ts'
 import { testClock } from '../support/test-clock.ts'
@@ -13,6 +14,7 @@ let rung: string[] = []
 
 before(async () => {
   world = await createWorld(clock)
+  await ensurePartitions(world.worker, 5, clock.now())
   on = {
     pool: world.worker,
     ids: world.ids,
