@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Rule } from '../../src/domain/rule.ts'
+import type { RuleFault } from '../../src/pipeline/match/match-events.ts'
 import { inTransaction } from '../../src/platform/db.ts'
 import { upsertRecipients } from '../../src/store/recipients.ts'
 import { definitionOf, deleteRules, saveRules } from '../../src/store/rules.ts'
@@ -126,6 +127,32 @@ test('variables are evaluated for each recipient, and stand with the notificatio
       { subject: 'Hello ANN', body: 'y', net: 42 },
       { subject: 'Hello BOB', body: 'y', net: 42 },
     ],
+  )
+})
+
+test('a variable that fails for one recipient fails that notification alone, and is told', async () => {
+  const [rule] = await only({
+    selector: { userIds: ['ann', 'nobody-known'] },
+    templateVars: { subject: { cel: '"Hello " + recipient.name.split("N")[1]' }, body: 'y' },
+  })
+  const faults: RuleFault[] = []
+  const ruleHealth = {
+    observe: () => {},
+    observeRecipients: (_: string, told: readonly RuleFault[]) => void faults.push(...told),
+  }
+  const [{ intentId: id } = { intentId: '' }] = await world.accept([event('a')])
+  await processIntents({ tenant_id: tenant, ids: [id] }, { ...world.planning, ruleHealth })
+  const rows = await world.rows<{ recipient_id: string; outcome: string | null }>(
+    'select recipient_id, outcome::text from carillon.notifications where tenant_id = $1 and carillon.intent_id_of(id) = $2 order by 1',
+    [tenant, id],
+  )
+  assert.deepEqual(rows, [
+    { recipient_id: 'ann', outcome: null },
+    { recipient_id: 'nobody-known', outcome: 'failed' },
+  ])
+  assert.deepEqual(
+    faults.map(({ ruleId, part }) => [ruleId, part]),
+    [[rule!.id, 'templateVars.subject']],
   )
 })
 
