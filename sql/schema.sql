@@ -975,6 +975,7 @@ create function carillon.is_time_zone(p_name text) returns boolean -- stable
 create function carillon.is_vacuumed_late(p_table text) returns boolean -- immutable
 create function carillon.keep_members_after_delete() returns trigger -- volatile security definer
 create function carillon.keep_members_after_insert() returns trigger -- volatile security definer
+create function carillon.keep_members_after_truncate() returns trigger -- volatile security definer
 create function carillon.keep_members_after_update() returns trigger -- volatile security definer
 create function carillon.keep_preference_versions() returns trigger -- volatile security definer
 create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
