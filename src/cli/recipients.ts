@@ -1,11 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
+import type pg from 'pg'
 import { systemClock } from '../platform/clock.ts'
-import { upsertRecipients } from '../store/recipients.ts'
+import { asTenants } from '../platform/db.ts'
+import { pageRecipients, type RecipientPage, upsertRecipients } from '../store/recipients.ts'
 import { tenantExists } from '../store/tenants.ts'
 import { createClosing } from './closing.ts'
 import { type CommandContext, speaking } from './command-context.ts'
-import { withWorkerPool } from './database.ts'
+import { withApiPool } from './database.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { noTenant } from './keys.ts'
 import { count, fileFormat, names, uuid } from './option-values.ts'
@@ -70,9 +72,10 @@ function exportCommand(context: CommandContext): Command {
   return speaking<ExportCommandOptions, []>(command, context, async (_terminal, { tenant, role, group }) => {
     const tenantId = await tenantOf(tenant)
     const { out } = context.streams
-    await withWorkerPool(async (pool) => {
-      if (!(await tenantExists(pool, tenantId))) throw noTenant(tenantId)
-      for await (const page of exportRecipients(pool, tenantId, { role, group })) {
+    await withApiPool(async (pool) => {
+      await requireTenant(pool, tenantId)
+      const load = (page: RecipientPage) => asTenants(pool, [tenantId], (trx) => pageRecipients(trx, tenantId, page))
+      for await (const page of exportRecipients(load, { role, group })) {
         await new Promise<void>((resolve) => out.write(page, () => resolve()))
       }
     })
@@ -95,8 +98,8 @@ async function runImport(
   const startedMs = performance.now()
   const tell = progressTeller(terminal, context.streams.err.isTTY === true)
   try {
-    const result = await withWorkerPool(async (pool) => {
-      if (!(await tenantExists(pool, tenantId))) throw noTenant(tenantId)
+    const result = await withApiPool(async (pool) => {
+      await requireTenant(pool, tenantId)
       return importFile({
         path: file,
         format,
@@ -105,7 +108,10 @@ async function runImport(
         batchSize: options.batch,
         restart: options.restart === true || options.dryRun === true,
         signal: closing.signal,
-        write: options.dryRun ? undefined : (profiles) => upsertRecipients(pool, tenantId, profiles, systemClock.now()),
+        write: options.dryRun
+          ? undefined
+          : (profiles) =>
+              asTenants(pool, [tenantId], (trx) => upsertRecipients(trx, tenantId, profiles, systemClock.now())),
         onBegin: (left, { records }) => {
           if (left === 'resumed')
             terminal.remark(`going on behind the ${records} entries that are done (--restart begins anew)`)
@@ -125,6 +131,11 @@ async function runImport(
   } finally {
     closing.release()
   }
+}
+
+async function requireTenant(pool: pg.Pool, tenantId: string): Promise<void> {
+  const isThere = await asTenants(pool, [tenantId], (trx) => tenantExists(trx, tenantId))
+  if (!isThere) throw noTenant(tenantId)
 }
 
 const redrawMs = 100

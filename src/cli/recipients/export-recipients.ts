@@ -1,16 +1,14 @@
-import type { Queryable } from '../../platform/db.ts'
-import { pageRecipients, type RecipientRow } from '../../store/recipients.ts'
+import type { RecipientPage, RecipientRow } from '../../store/recipients.ts'
 
 const pageSize = 1_000
 
-/** The recipients of a tenant in order, as lines that an import takes, a page at a time. */
+/** The recipients that are loaded, in order, as lines that an import takes, a page at a time. */
 export async function* exportRecipients(
-  on: Queryable,
-  tenantId: string,
+  load: (page: RecipientPage) => Promise<RecipientRow[]>,
   filters: { role?: string; group?: string },
 ): AsyncGenerator<string> {
   for (let after: string | undefined; ; ) {
-    const rows = await pageRecipients(on, tenantId, { ...filters, after, forward: true, limit: pageSize })
+    const rows = await load({ ...filters, after, forward: true, limit: pageSize })
     if (rows.length > 0) yield rows.map((row) => `${JSON.stringify(toLine(row))}\n`).join('')
     if (rows.length < pageSize) return
     after = rows.at(-1)!.external_id

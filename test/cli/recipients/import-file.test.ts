@@ -6,7 +6,13 @@ import { after, describe, it } from 'node:test'
 import { exportRecipients } from '../../../src/cli/recipients/export-recipients.ts'
 import { type ImportOptions, importFile } from '../../../src/cli/recipients/import-file.ts'
 import { importFiles } from '../../../src/cli/recipients/import-state.ts'
-import { findRecipients, type RecipientProfile, upsertRecipients } from '../../../src/store/recipients.ts'
+import { asTenants } from '../../../src/platform/db.ts'
+import {
+  findRecipients,
+  pageRecipients,
+  type RecipientProfile,
+  upsertRecipients,
+} from '../../../src/store/recipients.ts'
 import { createWorld } from '../../support/world.ts'
 import { runCarillon } from '../support/carillon-process.ts'
 
@@ -15,7 +21,7 @@ const folder = await mkdtemp(join(tmpdir(), 'carillon-import-'))
 after(() => rm(folder, { recursive: true, force: true }))
 
 const write = (profiles: readonly RecipientProfile[]) =>
-  upsertRecipients(world.worker, world.tenant, profiles, world.clock.now())
+  asTenants(world.api, [world.tenant], (trx) => upsertRecipients(trx, world.tenant, profiles, world.clock.now()))
 const find = async (id: string) => (await findRecipients(world.worker, world.tenant, [id]))[0]
 const read = (path: string) => readFile(path, 'utf8').catch(() => undefined)
 
@@ -297,7 +303,7 @@ describe('an export', () => {
     await write(Array.from({ length: 2_001 }, (_one, n) => ({ externalId: `e${n}` })))
     let lines = 0
     let pages = 0
-    for await (const page of exportRecipients(world.worker, world.tenant, {})) {
+    for await (const page of exportRecipients((wanted) => pageRecipients(world.worker, world.tenant, wanted), {})) {
       pages++
       lines += page.trimEnd().split('\n').length
     }
