@@ -1166,7 +1166,7 @@ grant execute on function carillon.check_suppressed to carillon_api;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.decide_again to carillon_api, carillon_worker;
 grant execute on function carillon.delete_recipient to carillon_api, carillon_caller;
-grant execute on function carillon.delete_recipients to carillon_api, carillon_worker;
+grant execute on function carillon.delete_recipients to carillon_api;
 grant execute on function carillon.drop_partition to carillon_worker;
 grant execute on function carillon.end_day to carillon_worker;
 grant execute on function carillon.enqueue to carillon_worker;
