@@ -7,6 +7,7 @@ import type { CommandContext } from './command-context.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
+import { explainCommand } from './explain.ts'
 import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
 import { limitsCommand } from './limits.ts'
@@ -59,6 +60,7 @@ const commands = [
   recipientsCommand,
   templatesCommand,
   rulesCommand,
+  explainCommand,
   configCommand,
 ]
 
