@@ -22,6 +22,7 @@ import './cancel-mutation.ts'
 import './digests.ts'
 import './inbox-mutations.ts'
 import './rules.ts'
+import './dry-run.ts'
 import './subscriptions.ts'
 import { builder } from './builder.ts'
 
