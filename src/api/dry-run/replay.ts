@@ -18,6 +18,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { Queryable } from '../../platform/db.ts'
 import { pagePastIntents } from '../../store/replay.ts'
 import { createTemplateCatalogue, type TemplateCatalogue } from '../../store/template-catalogue.ts'
+import { createBreath } from './breathe.ts'
 import type { Draft } from './draft.ts'
 import type { LimitSimulation } from './limit-simulation.ts'
 import { keyOfAddressee, loadReally, reallyOf } from './really.ts'
@@ -43,6 +44,7 @@ export interface Replay {
 }
 
 export interface Progress {
+  draft: Draft
   tally: Tally
   /** The last intent that was looked at. */
   after?: string
@@ -56,7 +58,7 @@ export interface PageSizes {
   recipients: number
 }
 
-export const usualPages: PageSizes = { intents: 500, recipients: 2_000 }
+export const usualPages: PageSizes = { intents: 500, recipients: 1_000 }
 
 /**
  * Decides a period again, page by page, each in a short transaction of its own, and tells after each how far it has come. `read`
@@ -85,7 +87,7 @@ export async function* replay(
     after = last?.id ?? after
     isWhole = rows.length < pages.intents
     reachedAt = isWhole ? draft.until : last!.accepted_at
-    yield { tally, after, reachedAt, isWhole }
+    yield { draft, tally, after, reachedAt, isWhole }
   }
 }
 
@@ -159,7 +161,9 @@ async function wantsThen(
   tally: Tally,
 ): Promise<Wanted<Intent>[]> {
   const wanted: Wanted<Intent>[] = []
+  const breathe = createBreath()
   for (const intent of intents) {
+    await breathe()
     const at = momentOf(intent)
     if (on.ruleId === undefined || intent.kind === 'event') tally.events++
     const rules = await on.rules(trx, at)
@@ -202,7 +206,9 @@ async function decide(
   tally: Tally,
 ): Promise<void> {
   const counted: Permitted<Addressee>[] = []
+  const breathe = createBreath()
   for (const [intent, ofIntent] of Map.groupBy(addressees, ({ intent }) => intent)) {
+    await breathe()
     const at = momentOf(intent)
     const tenant = { categories: on.categories, defaults: await on.defaults(trx, at) }
     const permitted = permit(ofIntent, templates, on.gates, tenant, at)

@@ -1,8 +1,8 @@
 import type { Tally } from '../../domain/dry-run/tally.ts'
-import { readAsTenants } from '../../platform/db.ts'
+import { type Queryable, readAsTenants } from '../../platform/db.ts'
 import { type Draft, judgeDraft } from '../dry-run/draft.ts'
 import { prepareReplay } from '../dry-run/prepare.ts'
-import { type Progress, replay } from '../dry-run/replay.ts'
+import { type Progress as Result, replay } from '../dry-run/replay.ts'
 import { builder } from './builder.ts'
 import { type ApiContext, requireScope } from './context.ts'
 import { fault } from './errors.ts'
@@ -39,13 +39,9 @@ const DryRunInput = builder.inputType('DryRunInput', {
   }),
 })
 
-interface Result extends Progress {
-  draft: Draft
-}
-
 const ofTally =
   <Name extends keyof Tally>(name: Name) =>
-  ({ tally }: Progress): Tally[Name] =>
+  ({ tally }: Result): Tally[Name] =>
     tally[name]
 
 const DryRunResult = builder.objectRef<Result>('DryRunResult').implement({
@@ -127,13 +123,16 @@ builder.queryField('dryRun', (t) =>
     args: { input: t.arg({ type: DryRunInput, required: true }) },
     resolve: async (_root, { input }, context) => {
       requireScope(context, 'manage')
-      const endsAt = performance.now() + mostMs
-      let last: Result | undefined
-      for await (const progress of runDry(context, judgeDraft(input, context.services.clock.now()))) {
-        last = progress
-        if (performance.now() >= endsAt) break
+      const draft = judgeDraft(input, context.services.clock.now())
+      const leave = enter(context)
+      try {
+        const endsAt = performance.now() + mostMs
+        let last: Result | undefined
+        for await (last of await begin(context, draft)) if (performance.now() >= endsAt) break
+        return last!
+      } finally {
+        leave()
       }
-      return last!
     },
   }),
 )
@@ -146,7 +145,10 @@ builder.subscriptionField('dryRunProgress', (t) =>
     subscribe: (_root, { input }, context) => {
       requireScope(context, 'manage')
       const draft = judgeDraft(input, context.services.clock.now())
-      return subscribed(context, async (signal) => runDry(context, draft, signal))
+      return subscribed(context, (signal) => {
+        signal.addEventListener('abort', enter(context), { once: true })
+        return begin(context, draft)
+      })
     },
     resolve: (progress) => progress,
   }),
@@ -154,24 +156,23 @@ builder.subscriptionField('dryRunProgress', (t) =>
 
 const underWay = new Map<string, number>()
 
-async function* runDry(context: ApiContext, draft: Draft, signal?: AbortSignal): AsyncGenerator<Result, void, void> {
-  const { principal, services } = context
-  const { tenantId } = principal
+/** Takes one of the tenant's places; gives the way to leave it. */
+function enter({ principal: { tenantId } }: ApiContext): () => void {
   const others = underWay.get(tenantId) ?? 0
   if (others >= mostAtOnce) throw fault('RATE_LIMITED', `${mostAtOnce} dry runs are under way already`)
   underWay.set(tenantId, others + 1)
-  try {
-    const { config, clock, ids, pool } = services
-    const gates = { enabledChannels: config.CHANNEL_ENABLE_LIST, defaultChannels: config.CHANNEL_DEFAULT }
-    const read = <T>(work: Parameters<typeof readAsTenants<T>>[2]) => readAsTenants(pool, [tenantId], work)
-    const prepared = await read((trx) => prepareReplay(trx, tenantId, draft, { gates, clock, ids }))
-    for await (const progress of replay(prepared, read)) {
-      yield { ...progress, draft }
-      if (signal?.aborted) return
-    }
-  } finally {
-    const left = (underWay.get(tenantId) ?? 1) - 1
+  return () => {
+    const left = underWay.get(tenantId)! - 1
     if (left > 0) underWay.set(tenantId, left)
     else underWay.delete(tenantId)
   }
+}
+
+async function begin({ principal, services }: ApiContext, draft: Draft): Promise<AsyncGenerator<Result>> {
+  const { tenantId } = principal
+  const { config, clock, ids, pool } = services
+  const gates = { enabledChannels: config.CHANNEL_ENABLE_LIST, defaultChannels: config.CHANNEL_DEFAULT }
+  const read = <T>(work: (trx: Queryable) => Promise<T>) => readAsTenants(pool, [tenantId], work)
+  const prepared = await read((trx) => prepareReplay(trx, tenantId, draft, { gates, clock, ids }))
+  return replay(prepared, read)
 }

@@ -74,7 +74,8 @@ export function count(
   const isThrough = isLetThrough(verdict)
   tally.recipients++
   tally.byVerdict[verdict] = (tally.byVerdict[verdict] ?? 0) + 1
-  const examples = (tally.examples[verdict] ??= [])
+  const examples = tally.examples[verdict] ?? []
+  tally.examples[verdict] = examples
   if (examples.length < most) examples.push(exampleOf(judged))
   if (isThrough && notificationId === undefined) {
     tally.newlySentCount++
