@@ -6,6 +6,7 @@ import { bridgeCommand } from './bridge.ts'
 import type { CommandContext } from './command-context.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
+import { dryRunCommand } from './dry-run.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
 import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
@@ -59,6 +60,7 @@ const commands = [
   recipientsCommand,
   templatesCommand,
   rulesCommand,
+  dryRunCommand,
   configCommand,
 ]
 
