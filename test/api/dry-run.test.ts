@@ -5,9 +5,11 @@ import { schema } from '../../src/api/graphql/schema.ts'
 import type { Rule } from '../../src/domain/rule.ts'
 import { asTenants } from '../../src/platform/db.ts'
 import { addConsent } from '../../src/store/consents.ts'
+import { createInhibition } from '../../src/store/inhibitions.ts'
 import { changePreferences } from '../../src/store/preferences.ts'
 import { upsertRecipients } from '../../src/store/recipients.ts'
 import { definitionOf, saveRules } from '../../src/store/rules.ts'
+import { createSilence } from '../../src/store/silences.ts'
 import { addSuppressions } from '../../src/store/suppressions.ts'
 import { aRule } from '../support/rules.ts'
 import { createApiWorld, type Data } from './api-world.ts'
@@ -395,6 +397,47 @@ describe('what has a history', () => {
     assert.deepEqual([said.events, said.matched, said.recipients], [4, 2, 4])
     assert.deepEqual(said.byVerdict, { sent: 4 })
     assert.deepEqual([said.newlySentCount, said.noLongerSentCount], [0, 0])
+  })
+
+  it('is held back by the silences of then, and by alerts that were open then', async () => {
+    clock.set(at(8, '20:00:00'))
+    const from = clock.now().toISOString()
+    const silence = { id: world.ids.id(), author: 'ann', comment: 'moving', matcher: 'event.data.host == "db"' }
+    const inhibition = {
+      id: world.ids.id(),
+      name: 'site down',
+      source: 'event.type == "ops.site"',
+      target: 'event.type == "ops.host"',
+      equal: ['event.data.site'],
+      enabled: true,
+    }
+    await asTenant(async (trx) => {
+      const window = { startsAt: new Date(at(8, '20:30:00')), endsAt: new Date(at(8, '20:40:00')) }
+      await createSilence(trx, tenant, { ...silence, ...window }, clock.now())
+      await createInhibition(trx, tenant, inhibition, clock.now())
+    })
+    const tell = async (time: string, type: string, data: Record<string, unknown>) => {
+      clock.set(at(8, time))
+      await world.accept([event(type, data)])
+    }
+    await tell('20:20:00', 'ops.host', { host: 'db', site: 'a' }) // before the silence
+    await tell('20:35:00', 'ops.host', { host: 'db', site: 'a' }) // silenced
+    await tell('20:36:00', 'ops.host', { host: 'web', site: 'a' })
+    await tell('20:45:00', 'ops.site', { site: 'a', status: 'firing' })
+    await tell('20:46:00', 'ops.host', { host: 'db', site: 'a' }) // inhibited
+    await tell('20:47:00', 'ops.host', { host: 'db', site: 'b' })
+    await tell('20:50:00', 'ops.site', { site: 'a', status: 'resolved' })
+    await tell('20:51:00', 'ops.host', { host: 'db', site: 'a' })
+    clock.set(at(8, '21:00:00'))
+    const rule = draft({
+      name: 'hosts',
+      eventPattern: '',
+      eventTypes: ['ops.host'],
+      recipientSelector: { userIds: ['ann'] },
+    })
+    const said = await dryRun({ rule, since: from, until: clock.now().toISOString() })
+    assert.deepEqual([said.events, said.matched], [8, 6])
+    assert.deepEqual(said.byVerdict, { sent: 4, 'suppressed:inhibited': 1, 'suppressed:silenced': 1 })
   })
 
   it('reckons quiet hours in the zone that a person had then', async () => {

@@ -31,8 +31,13 @@ let path = ''
 
 before(async () => {
   path = await file('big.yaml', big)
-  await world.data(`mutation { upsertRecipients(inputs: [
-    { id: "ann", email: "ann@example.com", timezone: "UTC" }, { id: "bob", email: "bob@example.com", timezone: "UTC" }]) { id } }`)
+  const people = ['ann', 'bob'].map((id) => ({
+    id,
+    timezone: 'UTC',
+    contactPoints: [{ channel: 'EMAIL', address: `${id}@example.com` }],
+  }))
+  const upsert = 'mutation ($inputs: [RecipientProfileInput!]!) { upsertRecipients(inputs: $inputs) { id } }'
+  await world.data(upsert, { inputs: people })
   await world.data(`mutation { updateUserPreferences(userId: "bob", input: { enabled: false }) { userId } }`)
   const events = [50, 150, 250].map((total) => ({
     id: `order-${total}`,
@@ -53,11 +58,11 @@ describe('carillon dry-run', () => {
     assert.match(err, /100 % {2}3 events/)
     const lines = out.trimEnd().split('\n')
     assert.deepEqual(lines.slice(0, 6), [
-      'events                    3',
-      'matched                   2',
-      'recipients                4',
-      '  sent                    2',
-      '  suppressed:opted_out    2',
+      'events                  3',
+      'matched                 2',
+      'recipients              4',
+      '  sent                  2',
+      '  suppressed:opted_out  2',
       '',
     ])
     assert.equal(lines[6], 'newly sent: 2')
@@ -126,7 +131,7 @@ batch_key: event.data.region
 valid_from: 2026-01-01
 `,
     )
-    const [{ rule }] = (await readRuleFiles(whole)) as [{ rule: object }]
+    const [found] = await readRuleFiles(whole)
     const input = await readRuleInput(whole, undefined)
     const lower = (words: unknown) => (words as string[]).map((word) => word.toLowerCase())
     const coerced = {
@@ -135,7 +140,7 @@ valid_from: 2026-01-01
       channels: lower(input.channels),
       fallbackChannels: lower(input.fallbackChannels),
     }
-    assert.deepEqual(validateRule(coerced, []), { ok: true, rule })
+    assert.deepEqual(validateRule(coerced, []), { ok: true, rule: found!.rule })
   })
 
   it('is chosen by name where a file has several', async () => {
