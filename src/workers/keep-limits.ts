@@ -1,7 +1,7 @@
 import type pg from 'pg'
-import { undefinedCategory } from '../domain/category.ts'
 import type { Ask } from '../domain/limits/allot.ts'
 import { applyLimits, asksOf } from '../domain/limits/apply-limits.ts'
+import { limitableOf } from '../pipeline/permit/limitable.ts'
 import type { Candidate, Permitted } from '../pipeline/permit/permit.ts'
 import { releaseLimits, reserveLimits } from '../pipeline/permit/reserve-limits.ts'
 import type { TenantSettings } from '../store/tenant-settings.ts'
@@ -23,19 +23,7 @@ export async function keepLimits<P extends Permitted<Candidate>>(
   const counted: Ask[] = []
   const release = () => releaseLimits(pool, tenantId, limits, counted, now)
   if (limits.length === 0) return { decided: permitted, release: async () => {} }
-  const items = permitted.map(({ want, recipient, decision }) => {
-    const { category = '' } = want
-    const { onExcess } = categories.get(category) ?? undefinedCategory(category)
-    const recipientId = recipient.type === 'system' ? undefined : recipient.id
-    return {
-      recipientId,
-      category: want.category,
-      priority: want.priority,
-      onExcess,
-      expiresAt: want.expiresAt,
-      decision,
-    }
-  })
+  const items = permitted.map((one) => limitableOf(one, categories))
   try {
     let isMore = true
     while (isMore) {

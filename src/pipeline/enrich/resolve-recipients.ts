@@ -26,7 +26,10 @@ export interface Continuation {
 }
 
 type Place = NonNullable<Chunk['after']>
-type Named = Omit<Addressee, 'recipient'> & { ref: RecipientRef }
+/** An addressee before we know who it is. */
+export type Named = Omit<Addressee, 'recipient'> & { ref: RecipientRef }
+/** Loads who they are, in their order. */
+export type PeopleLoader = (on: Queryable, tenantId: string, named: readonly Named[], now: Date) => Promise<Person[]>
 /** The first members of an audience behind a place; `whole` where there are no others. */
 type Members = (audience: Audience, after: string) => { ids: readonly string[]; whole: boolean }
 /** Where a full page ended, or with which ordinal all is named. */
@@ -47,6 +50,7 @@ export async function resolveRecipients(
   chunk: Chunk,
   limit: number,
   now: Date,
+  peopleOf: PeopleLoader = peopleNow,
 ): Promise<{ addressees: Addressee[]; continuations: Continuation[] }> {
   const members = await loadMembers(on, chunk, wanted, limit)
   const named: Named[] = []
@@ -168,7 +172,7 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
 }
 
 /** In one statement, each with what the gates ask of. */
-async function peopleOf(on: Queryable, tenantId: string, named: readonly Named[], now: Date): Promise<Person[]> {
+async function peopleNow(on: Queryable, tenantId: string, named: readonly Named[], now: Date): Promise<Person[]> {
   const categories = [...new Set(named.flatMap(({ wanted }) => wanted.category ?? []))]
   const refs = named.map(({ ref }) => ref)
   return loadPeople(on, tenantId, refs, categories, now)
