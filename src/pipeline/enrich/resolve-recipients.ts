@@ -1,5 +1,7 @@
+import type { Channel } from '../../domain/channel.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
 import type { Person } from '../../domain/person.ts'
+import { inlineAddresses } from '../../domain/recipient.ts'
 import type { Audience, Wanted } from '../../domain/want.ts'
 import type { Queryable } from '../../platform/db.ts'
 import type { Chunk } from '../../queue/queues.ts'
@@ -162,13 +164,19 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
   const { intent, refs, audience } = wanted
   const most = named.length + room
   let ordinal = from.ordinal
-  for (const ref of refs.slice(from.ref)) named.push({ intent, wanted, ordinal: ++ordinal, ref })
+  for (const ref of refs.slice(from.ref)) named.push({ intent, wanted: onItsChannel(wanted, ref), ordinal: ++ordinal, ref })
   if (!audience) return { ordinal }
   const { ids, whole } = members(audience, from.recipientId)
   const page = ids.slice(0, Math.max(1, most - named.length))
   for (const id of page) named.push({ intent, wanted, ordinal: ++ordinal, ref: { type: 'user', id } })
   if (whole && page.length === ids.length) return { ordinal }
   return { left: { ref: refs.length, recipientId: page.at(-1)!, ordinal } }
+}
+
+/** A fixed target is reached where it is, whatever channels the rule has for people. */
+function onItsChannel(wanted: Wanted<Intent>, ref: RecipientRef): Wanted<Intent> {
+  if (ref.type !== 'system') return wanted
+  return { ...wanted, channels: Object.keys(inlineAddresses(ref)) as Channel[], fallbackChannels: undefined }
 }
 
 /** In one statement, each with what the gates ask of. */
