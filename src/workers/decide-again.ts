@@ -93,7 +93,9 @@ async function withWants(
 ): Promise<Snoozed[]> {
   const versions = waiting.flatMap(({ rule }) => (rule ? [rule] : []))
   const rules = versions.length === 0 ? [] : await loadRuleVersions(trx, tenantId, versions)
-  const events = waiting.map(({ id, wanted }) => ({ id, scope: scopeOfIntent(wanted.intent, now) }))
+  const events = waiting
+    .filter(({ wanted }) => wanted.intent.payload.statusEvent === undefined)
+    .map(({ id, wanted }) => ({ id, scope: scopeOfIntent(wanted.intent, now) }))
   const held = await stillHeldBack(trx, tenantId, events, settings.alerts, now)
   return waiting.map((each) => {
     const rule = rules.find(({ id, version }) => id === each.rule?.id && version === each.rule.version)

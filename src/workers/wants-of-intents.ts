@@ -5,7 +5,12 @@ import type { Wanted } from '../domain/want.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
 import { holdBack } from '../pipeline/match/hold-back.ts'
 import { scopeOfIntent } from '../pipeline/match/match-events.ts'
-import { type MatchedIntents, matchIntents, wantsOfRules } from '../pipeline/match/match-intents.ts'
+import {
+  type MatchedIntents,
+  matchIntents,
+  type OnRecipientFault,
+  wantsOfRules,
+} from '../pipeline/match/match-intents.ts'
 import { plannedBefore } from '../pipeline/match/planned-before.ts'
 import type { RuleHealth } from '../pipeline/match/rule-health.ts'
 import type { Chunk } from '../queue/queues.ts'
@@ -14,7 +19,7 @@ import type { TenantSettings } from '../store/tenant-settings.ts'
 
 export interface WantsDeps {
   pool: pg.Pool
-  ruleHealth: Pick<RuleHealth, 'observe'>
+  ruleHealth: Pick<RuleHealth, 'observe' | 'observeRecipients'>
 }
 
 export interface Wants extends Pick<MatchedIntents<Intent>, 'wanted' | 'unmatched'> {
@@ -32,7 +37,7 @@ export async function wantsOf(
 ): Promise<Wants> {
   const fresh = chunk.tries ? await withoutPlanned(intents, chunk, on.pool) : intents
   const { wanted, unmatched } = chunk.after?.rules
-    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, on.pool, now), unmatched: [] }
+    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, on, now), unmatched: [] }
     : match(fresh, chunk.tenant_id, settings, on.ruleHealth, now)
   return { asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, on.pool, now), unmatched }
 }
@@ -44,17 +49,22 @@ function match(
   health: WantsDeps['ruleHealth'],
   now: Date,
 ): MatchedIntents<Intent> {
-  const matched = matchIntents(intents, settings.rules, now)
+  const matched = matchIntents(intents, settings.rules, now, onFaultOf(tenantId, health))
   health.observe(tenantId, matched.health, settings.rules)
   return matched
 }
+
+const onFaultOf =
+  (tenantId: string, health: WantsDeps['ruleHealth']): OnRecipientFault =>
+  (fault) =>
+    health.observeRecipients(tenantId, [fault])
 
 /** The rules of a page that is not the first: as they were, whatever they say by now. */
 async function continued(
   intents: readonly Intent[],
   versions: readonly { id: string; version: number }[],
   tenantId: string,
-  pool: pg.Pool,
+  { pool, ruleHealth }: WantsDeps,
   now: Date,
 ): Promise<Wanted<Intent>[]> {
   const rules = await loadRuleVersions(pool, tenantId, versions)
@@ -62,7 +72,7 @@ async function continued(
     const rule = rules.find((each) => each.id === id && each.version === version)
     return rule ? [{ ...compileRule(rule), condition: undefined }] : []
   })
-  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now))
+  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now, onFaultOf(tenantId, ruleHealth)))
 }
 
 /** Without the events whose page was planned before: rules may have changed since, so they are not matched anew. */
@@ -86,9 +96,10 @@ async function held(
   now: Date,
 ): Promise<Wanted<Intent>[]> {
   if (alerts.silences.length === 0 && alerts.inhibitions.length === 0) return wanted
-  const events = intents.map((intent) => {
-    return { id: intent.id, eventId: intent.eventId, scope: scopeOfIntent(intent, now) }
-  })
+  // What tells of other notifications is ours, and no alert.
+  const events = intents
+    .filter(({ payload }) => payload.statusEvent === undefined)
+    .map((intent) => ({ id: intent.id, eventId: intent.eventId, scope: scopeOfIntent(intent, now) }))
   const byIntent = await holdBack(pool, tenantId, events, alerts, now)
   if (byIntent.size === 0) return wanted
   return wanted.map((want) => {

@@ -21,6 +21,7 @@ export interface SnoozedIntent {
   idempotencyKey?: string
   correlationId?: string
   traceparent?: string
+  scheduledAt?: Date
   expiresAt?: Date
   acceptedAt: Date
   payload: IntentPayload
@@ -63,7 +64,8 @@ interface Row extends Record<string, unknown> {
   rule_version: number | null
   has_fallback: boolean
   expires_at: Date | null
-  created_at: Date
+  scheduled_at: Date
+  accepted_at: Date
   correlation_id: string | null
   traceparent: string | null
   idempotency_key: string | null
@@ -129,7 +131,8 @@ function snoozedOf(tenantId: string, row: Row, person: Person): Snoozed {
         correlationId: row.correlation_id ?? undefined,
         traceparent: row.traceparent ?? undefined,
         expiresAt: row.expires_at ?? undefined,
-        acceptedAt: row.created_at,
+        scheduledAt: row.scheduled_at,
+        acceptedAt: row.accepted_at,
         payload: row.payload,
       },
       refs: [],

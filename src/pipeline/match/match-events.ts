@@ -103,8 +103,25 @@ export function matchEvents<Intent extends EventIntent>(
   return { matched, unmatched, health }
 }
 
-/** Asks one rule of one event: a match, a fault, or undefined where it does not want it. For explain, too. */
+/**
+ * Asks one rule of one event: a match, a fault, or undefined where it does not want it. What an expression throws is a fault of
+ * ours, and no more fatal to the chunk than a fault of the rule.
+ */
 export function askRule<Intent extends EventIntent>(
+  compiled: CompiledRule,
+  intent: Intent,
+  scope: Scope,
+): RuleMatch<Intent> | RuleFault | undefined {
+  try {
+    return ask(compiled, intent, scope)
+  } catch (error) {
+    const { id: ruleId, version } = compiled.rule
+    const message = `it ended in a ${error instanceof Error ? error.name : 'fault'}`
+    return { ruleId, version, intentId: intent.id, part: 'eventPattern', code: 'failed', message }
+  }
+}
+
+function ask<Intent extends EventIntent>(
   compiled: CompiledRule,
   intent: Intent,
   scope: Scope,

@@ -8,6 +8,7 @@ import {
   askRule,
   type EventIntent,
   matchEvents,
+  type RuleFault,
   type RuleHealthNotes,
   type RuleMatch,
   scopeOfIntent,
@@ -17,6 +18,10 @@ const markSql = statement('match/mark_intents')
 
 /** What matching reads of an intent. */
 export type MatchIntent = EventIntent & { kind: 'direct' | 'event' }
+
+/** Hears of variables that could not be given for a recipient, when they are asked for. */
+export type OnRecipientFault = (fault: RuleFault) => void
+const unheard: OnRecipientFault = () => {}
 
 export interface MatchedIntents<I extends MatchIntent> {
   /** Those of an intent stand together. */
@@ -31,19 +36,29 @@ export function matchIntents<I extends MatchIntent>(
   intents: readonly I[],
   rules: CompiledRules,
   now: Date,
+  onFault: OnRecipientFault = unheard,
 ): MatchedIntents<I> {
   const events = intents.filter(({ kind }) => kind === 'event')
   const { matched, unmatched, health } = matchEvents(events, rules, now)
   const direct = events.length === intents.length ? [] : intents.filter(({ kind }) => kind === 'direct')
-  return { wanted: [...direct.map(wantedByRequest), ...matched.map(wantedByRule)], unmatched, health }
+  return {
+    wanted: [...direct.map(wantedByRequest), ...matched.map((match) => wantedByRule(match, onFault))],
+    unmatched,
+    health,
+  }
 }
 
 /** What these rules want of an event; one whose expressions fail wants nothing. */
-export function wantsOfRules<I extends MatchIntent>(intent: I, rules: readonly CompiledRule[], now: Date): Wanted<I>[] {
+export function wantsOfRules<I extends MatchIntent>(
+  intent: I,
+  rules: readonly CompiledRule[],
+  now: Date,
+  onFault: OnRecipientFault = unheard,
+): Wanted<I>[] {
   const scope = scopeOfIntent(intent, now)
   return rules.flatMap((compiled) => {
     const asked = askRule(compiled, intent, scope)
-    return asked !== undefined && 'want' in asked ? [wantedByRule(asked)] : []
+    return asked !== undefined && 'want' in asked ? [wantedByRule(asked, onFault)] : []
   })
 }
 
@@ -54,7 +69,7 @@ function wantedByRequest<I extends MatchIntent>(intent: I): Wanted<I> {
   return { intent, refs: recipients, priority, category, channels, fallbackChannels, template, schedule, isDigest }
 }
 
-function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>): Wanted<I> {
+function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: OnRecipientFault): Wanted<I> {
   const { intent, audience, want, group, template, varsFor } = match
   const { addresses, ...named } = audience
   const { priority, category, channels, fallbackChannels, schedule, rule } = want
@@ -67,7 +82,9 @@ function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>): Wanted<I> {
     ...{ priority, category, channels, fallbackChannels, schedule, fold, rule, template },
     varsFor(person) {
       const told = varsFor(person)
-      return told.ok ? told.vars : undefined
+      if (told.ok) return told.vars
+      onFault(told.fault)
+      return undefined
     },
   }
 }

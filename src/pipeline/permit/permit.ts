@@ -8,7 +8,7 @@ import type { Want, Wanted } from '../../domain/want.ts'
 
 /** One recipient of one want, with all that the gates ask of. */
 export interface Candidate {
-  wanted: Wanted<{ tenantId: string; type: string; acceptedAt: Date; expiresAt?: Date }>
+  wanted: Wanted<{ tenantId: string; type: string; acceptedAt: Date; scheduledAt?: Date; expiresAt?: Date }>
   recipient: Person
   /** A role or group without a member: there is nobody to notify, and the notification says so. */
   empty?: true
@@ -39,7 +39,8 @@ export function permit<C extends Candidate>(
   tenant: TenantGates,
   now: Date,
 ): Permitted<C>[] {
-  const on = { settings, ...tenant }
+  const timezone = tenant.defaults?.said.timezone ?? settings.timezone
+  const on = { ...tenant, settings: { ...settings, timezone } }
   return candidates.map((candidate) => {
     const { wanted, recipient } = candidate
     const vars = wanted.varsFor?.(recipient)
@@ -76,7 +77,8 @@ function wantOf(wanted: Candidate['wanted'], templates: TemplateIndex): Want {
         : found
           ? { name: template, version: found.version, channels: found.channels }
           : null,
-    acceptedAt: intent.acceptedAt,
+    // A schedule is reckoned from the moment that was asked for, if that was ahead.
+    acceptedAt: laterOf(intent.acceptedAt, intent.scheduledAt),
     expiresAt: intent.expiresAt,
     schedule,
     fold,
@@ -85,3 +87,6 @@ function wantOf(wanted: Candidate['wanted'], templates: TemplateIndex): Want {
     heldBack,
   }
 }
+
+const laterOf = (acceptedAt: Date, scheduledAt: Date | undefined): Date =>
+  scheduledAt && scheduledAt > acceptedAt ? scheduledAt : acceptedAt
