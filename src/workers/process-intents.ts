@@ -13,7 +13,7 @@ import { makePlan, type Plan, type Planned, type PlanSettings, writePlan } from 
 import { type Content, contentOfPlan } from '../pipeline/render/load-content.ts'
 import type { Claim } from '../pipeline/send/claim-deliveries.ts'
 import type { Clock } from '../platform/clock.ts'
-import { inTransaction, type Queryable } from '../platform/db.ts'
+import { inTransaction, isLostConnection, type Queryable } from '../platform/db.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import { enqueue, type NewJob } from '../queue/enqueue.ts'
 import { type Chunk, intentsQueue } from '../queue/queues.ts'
@@ -80,7 +80,7 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
     await write(chunk, intents, ends, continuations, limited.decided, plan, on, now)
   } catch (error) {
     for (const job of plan.jobs) if (job.claimed) on.giveBack(job)
-    await limited.release()
+    if (!isLostConnection(error) || !(await isPlanned(plan, chunk.tenant_id, on.pool))) await limited.release()
     throw error
   }
 }
@@ -90,6 +90,12 @@ async function unplanned(permitted: readonly Permitted<Addressee>[], tenantId: s
   const idOf = ({ intent, ordinal }: Permitted<Addressee>) => notificationId(intent.id, ordinal)
   const planned = await plannedBefore(pool, tenantId, permitted.map(idOf))
   return (addressee: Permitted<Addressee>) => !planned.has(idOf(addressee))
+}
+
+/** A plan is written as a whole. */
+async function isPlanned({ notifications }: Plan, tenantId: string, pool: pg.Pool): Promise<boolean> {
+  const ids = notifications.map(({ id }) => id)
+  return (await plannedBefore(pool, tenantId, ids)).size > 0
 }
 
 type Ends = Record<Extract<IntentEnd, 'unmatched' | 'no_recipients'>, Intent[]>
