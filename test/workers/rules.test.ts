@@ -151,8 +151,7 @@ test('a variable that fails for one recipient fails that notification alone, and
   })
   const faults: RuleFault[] = []
   const ruleHealth = {
-    observe: () => {},
-    observeRecipients: (_: string, told: readonly RuleFault[]) => void faults.push(...told),
+    observe: (_: string, notes: { faults: readonly RuleFault[] }) => void faults.push(...notes.faults),
   }
   const [{ intentId: id } = { intentId: '' }] = await world.accept([event('a')])
   await processIntents({ tenant_id: tenant, ids: [id] }, { ...world.planning, ruleHealth })
