@@ -984,6 +984,7 @@ create function carillon.is_time_zone(p_name text) returns boolean -- stable
 create function carillon.is_vacuumed_late(p_table text) returns boolean -- immutable
 create function carillon.keep_members_after_delete() returns trigger -- volatile security definer
 create function carillon.keep_members_after_insert() returns trigger -- volatile security definer
+create function carillon.keep_members_after_truncate() returns trigger -- volatile security definer
 create function carillon.keep_members_after_update() returns trigger -- volatile security definer
 create function carillon.keep_preference_versions() returns trigger -- volatile security definer
 create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
@@ -1161,14 +1162,14 @@ grant select (created_at, description, enabled, id, name, tags, tenant_id, updat
 -- grants on functions
 grant execute on function carillon.accept_intents to carillon_api, carillon_worker;
 grant execute on function carillon.acting_tenant to carillon_api;
-grant execute on function carillon.add_consent to carillon_api;
+grant execute on function carillon.add_consent to carillon_api, carillon_worker;
 grant execute on function carillon.add_contact_point to carillon_api, carillon_caller;
 grant execute on function carillon.add_suppressions to carillon_api, carillon_worker;
 grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
 grant execute on function carillon.change_contact_point to carillon_api, carillon_worker;
-grant execute on function carillon.change_preferences to carillon_api;
+grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
 grant execute on function carillon.channel_names to carillon_api, carillon_worker;
 grant execute on function carillon.check_consent to carillon_api;
 grant execute on function carillon.check_recipient to carillon_api;
@@ -1177,7 +1178,7 @@ grant execute on function carillon.current_tenants to carillon_analyst, carillon
 grant execute on function carillon.decide_again to carillon_api, carillon_worker;
 grant execute on function carillon.decisions_of to carillon_api, carillon_worker;
 grant execute on function carillon.delete_recipient to carillon_api, carillon_caller;
-grant execute on function carillon.delete_recipients to carillon_api, carillon_worker;
+grant execute on function carillon.delete_recipients to carillon_api;
 grant execute on function carillon.drop_partition to carillon_worker;
 grant execute on function carillon.end_day to carillon_worker;
 grant execute on function carillon.enqueue to carillon_worker;
@@ -1211,7 +1212,7 @@ grant execute on function carillon.remove_suppression to carillon_api, carillon_
 grant execute on function carillon.replay_dead_letters to carillon_api, carillon_worker;
 grant execute on function carillon.retime_digests to carillon_api, carillon_worker;
 grant execute on function carillon.set_preferences to carillon_api, carillon_caller;
-grant execute on function carillon.stop_unsent to carillon_api;
+grant execute on function carillon.stop_unsent to carillon_api, carillon_worker;
 grant execute on function carillon.suppress to carillon_api, carillon_caller;
 grant execute on function carillon.take_asked to carillon_worker;
 grant execute on function carillon.unsuppress to carillon_api, carillon_caller;

@@ -4,7 +4,8 @@
 -- that stays keeps what is known of it; a new token of a device replaces that device's. With contact_channels they speak of those
 -- channels alone, and the others stay. Nothing is written where nothing changes.
 -- Returns those that are new or changed. What waits for the changed ones is decided anew, and who was switched off gets nothing more.
--- Called by: store/recipients.ts, carillon.upsert_recipient. Locks: the recipients, in order of the external id; then their points.
+-- Called by: store/recipients.ts, carillon.upsert_recipient. To switch somebody off, the session must act for the tenant.
+-- Locks: the recipients, in order of the external id; then their points.
 create or replace function carillon.write_recipients(p_tenant uuid, p_profiles jsonb, p_now timestamptz)
   returns table (external_id text, is_new boolean)
   language plpgsql volatile set search_path = pg_catalog, pg_temp

@@ -6,6 +6,7 @@ import { bridgeCommand } from './bridge.ts'
 import type { CommandContext } from './command-context.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
+import { dryRunCommand } from './dry-run.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
 import { explainCommand } from './explain.ts'
 import { feedCommand } from './feed.ts'
@@ -61,6 +62,7 @@ const commands = [
   templatesCommand,
   rulesCommand,
   explainCommand,
+  dryRunCommand,
   configCommand,
 ]
 

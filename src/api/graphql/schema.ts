@@ -23,6 +23,7 @@ import './digests.ts'
 import './explain.ts'
 import './inbox-mutations.ts'
 import './rules.ts'
+import './dry-run.ts'
 import './subscriptions.ts'
 import { builder } from './builder.ts'
 
