@@ -78,7 +78,7 @@ test('a request that was cancelled as a whole says so', () => {
   const told = explain(story({ intent: { ...intent, outcome: 'cancelled', events } }))
   assert.deepEqual(
     [told.outcome, told.summary],
-    ['cancelled', 'The event “shop.order.paid” was cancelled before anybody was notified.'],
+    ['cancelled', 'The event “shop.order.paid” was cancelled before ann was notified.'],
   )
   const last = told.steps.at(-1)!
   assert.deepEqual([last.stage, last.gate, last.verdict], ['settle', 'request', 'cancelled'])
