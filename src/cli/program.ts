@@ -8,6 +8,7 @@ import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { dryRunCommand } from './dry-run.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
+import { explainCommand } from './explain.ts'
 import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
 import { limitsCommand } from './limits.ts'
@@ -60,6 +61,7 @@ const commands = [
   recipientsCommand,
   templatesCommand,
   rulesCommand,
+  explainCommand,
   dryRunCommand,
   configCommand,
 ]

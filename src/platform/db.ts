@@ -123,6 +123,14 @@ export function isPassingFault(error: unknown): boolean {
   return /timeout exceeded when trying to connect|Connection terminated|Client has encountered/.test(error.message)
 }
 
+/** Whether the connection is gone, so that nobody can say whether what it did last was done. */
+export function isLostConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  if (/^(08[0-9A-Z]{3}|57P0[0-9])$|^E[A-Z_]{3,}$/.test(code)) return true
+  return /Connection terminated|Client has encountered/.test(error.message)
+}
+
 /** Loads `sql/<path>.sql`; call it at module load, so that a missing file fails at start. */
 export function statement(path: string): Statement {
   return {

@@ -3,21 +3,18 @@ import { compileRule } from '../domain/compile-rule.ts'
 import { notificationId } from '../domain/ids.ts'
 import type { Wanted } from '../domain/want.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
+import { pageMarks } from '../pipeline/enrich/resolve-recipients.ts'
 import { holdBack } from '../pipeline/match/hold-back.ts'
-import { scopeOfIntent } from '../pipeline/match/match-events.ts'
+import { type RuleHealthNotes, scopeOfIntent } from '../pipeline/match/match-events.ts'
 import { type MatchedIntents, matchIntents, wantsOfRules } from '../pipeline/match/match-intents.ts'
 import { plannedBefore } from '../pipeline/match/planned-before.ts'
-import type { RuleHealth } from '../pipeline/match/rule-health.ts'
 import type { Chunk } from '../queue/queues.ts'
 import { loadRuleVersions } from '../store/rules.ts'
 import type { TenantSettings } from '../store/tenant-settings.ts'
 
-export interface WantsDeps {
-  pool: pg.Pool
-  ruleHealth: Pick<RuleHealth, 'observe'>
-}
-
 export interface Wants extends Pick<MatchedIntents<Intent>, 'wanted' | 'unmatched'> {
+  /** How the rules did that were asked. */
+  health?: RuleHealthNotes
   /** The intents that were asked; not those whose page was planned before. */
   asked: readonly Intent[]
 }
@@ -27,26 +24,15 @@ export async function wantsOf(
   intents: readonly Intent[],
   chunk: Chunk & { tries?: number },
   settings: TenantSettings,
-  on: WantsDeps,
+  pool: pg.Pool,
   now: Date,
 ): Promise<Wants> {
-  const fresh = chunk.tries ? await withoutPlanned(intents, chunk, on.pool) : intents
-  const { wanted, unmatched } = chunk.after?.rules
-    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, on.pool, now), unmatched: [] }
-    : match(fresh, chunk.tenant_id, settings, on.ruleHealth, now)
-  return { asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, on.pool, now), unmatched }
-}
-
-function match(
-  intents: readonly Intent[],
-  tenantId: string,
-  settings: TenantSettings,
-  health: WantsDeps['ruleHealth'],
-  now: Date,
-): MatchedIntents<Intent> {
-  const matched = matchIntents(intents, settings.rules, now)
-  health.observe(tenantId, matched.health, settings.rules)
-  return matched
+  // A job that comes again has made the jobs of the pages behind it once more, so those are asked of, too.
+  const fresh = chunk.tries || chunk.after ? await withoutPlanned(intents, chunk, pool) : intents
+  const { wanted, ...rest } = chunk.after?.rules
+    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, pool, now), unmatched: [] }
+    : matchIntents(fresh, settings.rules, now)
+  return { ...rest, asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, pool, now) }
 }
 
 /** The rules of a page that is not the first: as they were, whatever they say by now. */
@@ -65,16 +51,20 @@ async function continued(
   return intents.flatMap((intent) => wantsOfRules(intent, compiled, now))
 }
 
-/** Without the events whose page was planned before: rules may have changed since, so they are not matched anew. */
+/**
+ * Without the intents whose page was planned before: rules may have changed since, and who has a role, so that the same places
+ * would be other people's.
+ */
 async function withoutPlanned(
   intents: readonly Intent[],
   { tenant_id, after }: Chunk,
   pool: pg.Pool,
 ): Promise<readonly Intent[]> {
-  const next = (after?.ordinal ?? 0) + 1
-  const firstOf = ({ id, kind }: Intent) => (kind === 'event' ? [notificationId(id, next)] : [])
-  const planned = await plannedBefore(pool, tenant_id, intents.flatMap(firstOf))
-  return intents.filter((intent) => !firstOf(intent).some((id) => planned.has(id)))
+  const marks = new Map(
+    intents.map((intent) => [intent, pageMarks(intent, after).map((ordinal) => notificationId(intent.id, ordinal))]),
+  )
+  const planned = await plannedBefore(pool, tenant_id, [...marks.values()].flat())
+  return intents.filter((intent) => !marks.get(intent)!.some((id) => planned.has(id)))
 }
 
 async function held(

@@ -1,5 +1,7 @@
+import type { Channel } from '../../domain/channel.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
 import type { Person } from '../../domain/person.ts'
+import { inlineAddresses } from '../../domain/recipient.ts'
 import type { Audience, Wanted } from '../../domain/want.ts'
 import type { Queryable } from '../../platform/db.ts'
 import type { Chunk } from '../../queue/queues.ts'
@@ -60,7 +62,7 @@ export async function resolveRecipients(
       continuations.push({ intentId, pageBegun: false, after: chunk.after ?? beginning })
       continue
     }
-    const left = nameAll(wants, chunk.after ?? beginning, limit, members, named)
+    const left = nameAll(wants, placeOf(chunk.after, wants[0]?.rule), limit, members, named)
     if (left) continuations.push({ intentId, pageBegun: true, after: left })
   }
   const people = await peopleOf(on, chunk.tenant_id, named, now)
@@ -77,6 +79,18 @@ const audienceOfRef = ({ type, id = '' }: RecipientRef): Audience => ({
 })
 const isSet = ({ type }: RecipientRef) => type === 'role' || type === 'group'
 
+/**
+ * The ordinals of which the planning of an intent's page from `after` on has taken one at least. None where the same people have
+ * the same ordinals whenever it is planned. Of those who are named one by one none counts: they may have been cancelled before.
+ */
+export function pageMarks({ kind, payload }: Pick<Intent, 'kind' | 'payload'>, after: Place = beginning): number[] {
+  if (kind === 'event') return [after.ordinal + 1]
+  const { recipients: refs = [] } = payload
+  const resumed = after.recipientId !== ''
+  const next = refs.findIndex((ref, index) => isSet(ref) && index >= (resumed ? after.ref + 1 : after.ref))
+  return [...(resumed ? [Math.max(refs.length, after.ordinal) + 1] : []), ...(next < 0 ? [] : [next + 1])]
+}
+
 /** A page of each audience that is named, in one statement; many intents that name the same one share it. */
 async function loadMembers(
   on: Queryable,
@@ -87,8 +101,8 @@ async function loadMembers(
   const pages = new Map<string, Audience & { after: string }>()
   const keyOf = (audience: Audience, from: string) => JSON.stringify([from, audience])
   const first = new Set<Intent>()
-  for (const { intent, refs, audience } of wanted) {
-    const continued = after && !first.has(intent) ? after.recipientId : ''
+  for (const { intent, refs, audience, rule } of wanted) {
+    const continued = first.has(intent) ? '' : placeOf(after, rule).recipientId
     first.add(intent)
     for (const each of [...refs.filter(isSet).map(audienceOfRef), ...(audience ? [audience] : [])]) {
       for (const from of new Set(['', continued])) pages.set(keyOf(each, from), { ...each, after: from })
@@ -102,6 +116,12 @@ async function loadMembers(
     const ids = byKey.get(keyOf(audience, from))!
     return { ids, whole: ids.length < size }
   }
+}
+
+/** Where the first want of an intent goes on. A place in a rule whose expressions fail by now is no place in the next one. */
+function placeOf(after: Place | undefined, rule: Wanted<Intent>['rule']): Place {
+  if (!after) return beginning
+  return after.rules && after.rules[0]?.id !== rule?.id ? { ...beginning, ordinal: after.ordinal } : after
 }
 
 /** The rules that are still to be worked, as they were when the intent was matched. */
@@ -162,13 +182,20 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
   const { intent, refs, audience } = wanted
   const most = named.length + room
   let ordinal = from.ordinal
-  for (const ref of refs.slice(from.ref)) named.push({ intent, wanted, ordinal: ++ordinal, ref })
+  for (const ref of refs.slice(from.ref))
+    named.push({ intent, wanted: onItsChannel(wanted, ref), ordinal: ++ordinal, ref })
   if (!audience) return { ordinal }
   const { ids, whole } = members(audience, from.recipientId)
   const page = ids.slice(0, Math.max(1, most - named.length))
   for (const id of page) named.push({ intent, wanted, ordinal: ++ordinal, ref: { type: 'user', id } })
   if (whole && page.length === ids.length) return { ordinal }
   return { left: { ref: refs.length, recipientId: page.at(-1)!, ordinal } }
+}
+
+/** A fixed target is reached where it is, whatever channels the rule has for people. */
+function onItsChannel(wanted: Wanted<Intent>, ref: RecipientRef): Wanted<Intent> {
+  if (ref.type !== 'system') return wanted
+  return { ...wanted, channels: Object.keys(inlineAddresses(ref)) as Channel[], fallbackChannels: undefined }
 }
 
 /** In one statement, each with what the gates ask of. */

@@ -21,6 +21,7 @@ export interface SnoozedIntent {
   idempotencyKey?: string
   correlationId?: string
   traceparent?: string
+  scheduledAt?: Date
   expiresAt?: Date
   acceptedAt: Date
   payload: IntentPayload
@@ -63,7 +64,8 @@ interface Row extends Record<string, unknown> {
   rule_version: number | null
   has_fallback: boolean
   expires_at: Date | null
-  created_at: Date
+  scheduled_at: Date
+  accepted_at: Date
   correlation_id: string | null
   traceparent: string | null
   idempotency_key: string | null
@@ -77,22 +79,23 @@ export interface TakenSnoozes {
   /** All that were taken. */
   ids: string[]
   /** Those that still wait. */
-  waiting: Snoozed[]
+  waiting(): Promise<Snoozed[]>
 }
 
 /** Takes what is due, by tenant: call it in the transaction that writes what becomes of it. */
 export async function takeSnoozed(trx: Queryable, limit: number, now: Date): Promise<TakenSnoozes[]> {
   const rows = await run<Row>(trx, takeSql, [now, limit])
-  const taken: TakenSnoozes[] = []
-  for (const [tenantId, all] of Map.groupBy(rows, ({ tenant_id }) => tenant_id)) {
-    const of = all.filter(({ state }) => state === 'snoozed')
-    const refs = of.map((row) => refOfRow(tenantId, row))
-    const categories = [...new Set(of.flatMap(({ category }) => category ?? []))]
-    const people = await loadPeople(trx, tenantId, refs, categories, now)
-    const waiting = of.map((row, index) => snoozedOf(tenantId, row, people[index]!))
-    taken.push({ tenantId, ids: all.map(({ id }) => id), waiting })
-  }
-  return taken
+  return [...Map.groupBy(rows, ({ tenant_id }) => tenant_id)].map(([tenantId, all]) => ({
+    tenantId,
+    ids: all.map(({ id }) => id),
+    async waiting() {
+      const of = all.filter(({ state }) => state === 'snoozed')
+      const refs = of.map((row) => refOfRow(tenantId, row))
+      const categories = [...new Set(of.flatMap(({ category }) => category ?? []))]
+      const people = await loadPeople(trx, tenantId, refs, categories, now)
+      return of.map((row, index) => snoozedOf(tenantId, row, people[index]!))
+    },
+  }))
 }
 
 /** As the request named them; a rule's inline recipient by the address that the delivery has. */
@@ -129,7 +132,8 @@ function snoozedOf(tenantId: string, row: Row, person: Person): Snoozed {
         correlationId: row.correlation_id ?? undefined,
         traceparent: row.traceparent ?? undefined,
         expiresAt: row.expires_at ?? undefined,
-        acceptedAt: row.created_at,
+        scheduledAt: row.scheduled_at,
+        acceptedAt: row.accepted_at,
         payload: row.payload,
       },
       refs: [],

@@ -8,6 +8,7 @@ import {
   askRule,
   type EventIntent,
   matchEvents,
+  type RuleFault,
   type RuleHealthNotes,
   type RuleMatch,
   scopeOfIntent,
@@ -23,6 +24,7 @@ export interface MatchedIntents<I extends MatchIntent> {
   wanted: Wanted<I>[]
   /** Business events that no rule wants. */
   unmatched: I[]
+  /** Whole once the variables of all recipients were told. */
   health: RuleHealthNotes
 }
 
@@ -35,7 +37,8 @@ export function matchIntents<I extends MatchIntent>(
   const events = intents.filter(({ kind }) => kind === 'event')
   const { matched, unmatched, health } = matchEvents(events, rules, now)
   const direct = events.length === intents.length ? [] : intents.filter(({ kind }) => kind === 'direct')
-  return { wanted: [...direct.map(wantedByRequest), ...matched.map(wantedByRule)], unmatched, health }
+  const byRules = matched.map((match) => wantedByRule(match, (fault) => health.faults.push(fault)))
+  return { wanted: [...direct.map(wantedByRequest), ...byRules], unmatched, health }
 }
 
 /** What these rules want of an event; one whose expressions fail wants nothing. */
@@ -43,7 +46,7 @@ export function wantsOfRules<I extends MatchIntent>(intent: I, rules: readonly C
   const scope = scopeOfIntent(intent, now)
   return rules.flatMap((compiled) => {
     const asked = askRule(compiled, intent, scope)
-    return asked !== undefined && 'want' in asked ? [wantedByRule(asked)] : []
+    return asked !== undefined && 'want' in asked ? [wantedByRule(asked, () => {})] : []
   })
 }
 
@@ -54,7 +57,9 @@ function wantedByRequest<I extends MatchIntent>(intent: I): Wanted<I> {
   return { intent, refs: recipients, priority, category, channels, fallbackChannels, template, schedule, isDigest }
 }
 
-function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>): Wanted<I> {
+/** `onFault` hears of the first recipient of whom a variable could not be told. */
+function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: (fault: RuleFault) => void): Wanted<I> {
+  let isFaulty = false
   const { intent, audience, want, group, template, varsFor } = match
   const { addresses, ...named } = audience
   const { priority, category, channels, fallbackChannels, schedule, rule } = want
@@ -67,7 +72,10 @@ function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>): Wanted<I> {
     ...{ priority, category, channels, fallbackChannels, schedule, fold, rule, template },
     varsFor(person) {
       const told = varsFor(person)
-      return told.ok ? told.vars : undefined
+      if (told.ok) return told.vars
+      if (!isFaulty) onFault(told.fault)
+      isFaulty = true
+      return undefined
     },
   }
 }
