@@ -12,6 +12,8 @@ export interface Addressee {
   intent: Intent
   wanted: Wanted<Intent>
   ordinal: number
+  /** As the want names them; members of a role by their id. */
+  ref: RecipientRef
   recipient: Person
   /** A role or group without a member: there is nobody to notify, and the notification says so. */
   empty?: true
@@ -26,7 +28,7 @@ export interface Continuation {
 }
 
 type Place = NonNullable<Chunk['after']>
-type Named = Omit<Addressee, 'recipient'> & { ref: RecipientRef }
+type Named = Omit<Addressee, 'recipient'>
 /** The first members of an audience behind a place; `whole` where there are no others. */
 type Members = (audience: Audience, after: string) => { ids: readonly string[]; whole: boolean }
 /** Where a full page ended, or with which ordinal all is named. */
@@ -61,7 +63,7 @@ export async function resolveRecipients(
   }
   const people = await peopleOf(on, chunk.tenant_id, named, now)
   return {
-    addressees: named.map(({ ref: _, ...place }, index) => ({ ...place, recipient: people[index]! })),
+    addressees: named.map((place, index) => ({ ...place, recipient: people[index]! })),
     continuations,
   }
 }
