@@ -67,13 +67,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       ${leave(`except (${membersOf('after')})`)}
       ${join(`except (${membersOf('before')})`)}`,
     delete: leave(''),
+    truncate: sql`truncate carillon.members;`,
   }
   const tables = {
-    insert: 'new table as after',
-    update: 'old table as before new table as after',
-    delete: 'old table as before',
+    insert: 'referencing new table as after',
+    update: 'referencing old table as before new table as after',
+    delete: 'referencing old table as before',
+    truncate: '',
   }
-  for (const event of ['insert', 'update', 'delete'] as const) {
+  for (const event of ['insert', 'update', 'delete', 'truncate'] as const) {
     const name = `carillon.keep_members_after_${event}`
     await sql`
       create function ${sql.raw(name)}() returns trigger
@@ -86,7 +88,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       $$`.execute(db)
     await sql`revoke execute on function ${sql.raw(name)}() from public`.execute(db)
     await sql`create trigger ${sql.raw(`members_${event}`)} after ${sql.raw(event)} on carillon.recipients
-      referencing ${sql.raw(tables[event])} for each statement execute function ${sql.raw(name)}()`.execute(db)
+      ${sql.raw(tables[event])} for each statement execute function ${sql.raw(name)}()`.execute(db)
   }
 
   await sql`drop index carillon.recipients_roles, carillon.recipients_groups`.execute(db)

@@ -1,6 +1,6 @@
 -- Deletes recipients with their contact points and preferences, and withdraws what they had agreed to: whoever comes under the same id
 -- later has agreed to nothing. The words themselves stay, as proof. What was planned and is not sent is suppressed.
--- Returns those that were there. Called by: store/recipients.ts, carillon.delete_recipient. Locks: the recipients, in order.
+-- Returns those that were there. Called by: store/recipients.ts, for a session that acts for the tenant; carillon.delete_recipient. Locks: the recipients, in order.
 create or replace function carillon.delete_recipients(p_tenant uuid, p_ids text[], p_by text, p_now timestamptz) returns setof text
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
@@ -47,5 +47,5 @@ begin
 end
 $$;
 revoke execute on function carillon.delete_recipients(uuid, text[], text, timestamptz) from public;
-grant execute on function carillon.delete_recipients(uuid, text[], text, timestamptz) to carillon_api, carillon_worker;
+grant execute on function carillon.delete_recipients(uuid, text[], text, timestamptz) to carillon_api;
 grant execute on function carillon.delete_recipient(text, uuid) to carillon_caller, carillon_api;

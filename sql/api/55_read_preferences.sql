@@ -63,8 +63,8 @@ begin
             then 'is not a channel; there are ' || array_to_string(carillon.channel_names(), ', ')
           when p_kind = 'of categories' and (length(name) not between 1 and 200 or name ~ '[\r\n]')
             then 'must be a category of 1 to 200 characters in one line'
-          when p_kind = 'of types' and name !~ '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$'
-            then 'must be an event type of 1 to 200 letters, digits and . _ : / -' end;
+          when p_kind = 'of types' and (length(name) > 200 or name !~ '^([A-Za-z0-9][A-Za-z0-9._:/-]*(\.\*)?|\*)$')
+            then 'must be an event type of 1 to 200 letters, digits and . _ : / -, or with .* at the end' end;
         if fault is not null then
           p_path := p_path || name;
           exit;

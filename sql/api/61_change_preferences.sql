@@ -74,7 +74,7 @@ begin
   return before.version + 1;
 end
 $$;
-grant execute on function carillon.change_preferences(uuid, text, jsonb, text, timestamptz) to carillon_api;
+grant execute on function carillon.change_preferences(uuid, text, jsonb, text, timestamptz) to carillon_api, carillon_worker;
 
 -- carillon.set_preferences: what a recipient wants, said in your own transaction.
 --

@@ -31,7 +31,7 @@ begin
   return said_at;
 end
 $$;
-grant execute on function carillon.add_consent(uuid, text, text, boolean, text, text, jsonb, timestamptz, timestamptz) to carillon_api;
+grant execute on function carillon.add_consent(uuid, text, text, boolean, text, text, jsonb, timestamptz, timestamptz) to carillon_api, carillon_worker;
 
 -- carillon.record_consent: an opt-in to a category, in your own transaction.
 --

@@ -13,7 +13,7 @@ with due as materialized (
 )
 select u.tenant_id, u.delivery_id as id, u.reason, d.state::text as state, d.channel::text as channel, d.address, d.fallback_rank, d.priority,
        n.recipient_type, n.recipient_id, n.recipient_name, n.locale, n.timezone, n.type, n.category, n.template, n.rule_id, n.rule_version,
-       n.has_fallback, n.expires_at, n.created_at, n.correlation_id, n.traceparent, i.idempotency_key, i.event_id, i.kind, i.payload
+       n.has_fallback, n.expires_at, n.scheduled_at, i.accepted_at, n.correlation_id, n.traceparent, i.idempotency_key, i.event_id, i.kind, i.payload
 from due u
 left join lateral (
   select d.state, d.channel, d.address, d.fallback_rank, d.priority from carillon.deliveries d
@@ -23,7 +23,7 @@ left join lateral (
   select n.* from carillon.notifications n where n.tenant_id = u.tenant_id and n.id = carillon.notification_id_of(u.delivery_id)
 ) n on true
 left join lateral (
-  select i.idempotency_key, i.event_id, i.kind, i.payload from carillon.intents i
+  select i.idempotency_key, i.event_id, i.kind, i.accepted_at, i.payload from carillon.intents i
   where i.tenant_id = u.tenant_id and i.id = carillon.intent_id_of(u.delivery_id)
 ) i on true
 order by u.tenant_id, u.delivery_id

@@ -63,7 +63,16 @@ async function missingIn(databaseUrl: string): Promise<string | undefined> {
 
 /** A pool that acts for every tenant, on a database that is ready for it. */
 export async function withWorkerPool<T>(work: (pool: pg.Pool) => Promise<T>): Promise<T> {
+  return withPool(await readyDatabase(), 'carillon_worker', work)
+}
+
+/** A pool whose transactions act for the tenants that they name, as those of the API. */
+export async function withApiPool<T>(work: (pool: pg.Pool) => Promise<T>): Promise<T> {
+  return withPool(await readyDatabase(), 'carillon_api', work)
+}
+
+async function readyDatabase(): Promise<string> {
   const databaseUrl = await findDatabase(readConfig())
   await requireMigrated(databaseUrl)
-  return withPool(databaseUrl, 'carillon_worker', work)
+  return databaseUrl
 }

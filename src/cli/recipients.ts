@@ -1,14 +1,17 @@
 import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
+import type pg from 'pg'
 import { systemClock } from '../platform/clock.ts'
-import { upsertRecipients } from '../store/recipients.ts'
+import { asTenants } from '../platform/db.ts'
+import { pageRecipients, type RecipientPage, upsertRecipients } from '../store/recipients.ts'
 import { tenantExists } from '../store/tenants.ts'
 import { createClosing } from './closing.ts'
 import { type CommandContext, speaking } from './command-context.ts'
-import { withWorkerPool } from './database.ts'
+import { withApiPool } from './database.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { noTenant } from './keys.ts'
 import { count, fileFormat, names, uuid } from './option-values.ts'
+import { exportRecipients } from './recipients/export-recipients.ts'
 import { importFile } from './recipients/import-file.ts'
 import { type ImportProgress, importFiles } from './recipients/import-state.ts'
 import { durationText, progressBar } from './recipients/progress-bar.ts'
@@ -47,7 +50,36 @@ Cut off, say the same again: it goes on behind the last batch that was written.`
   speaking<ImportCommandOptions, [string]>(command, context, (terminal, options, file) =>
     runImport(context, terminal, options, file),
   )
-  return new Command('recipients').description('Who may be notified.').addCommand(command)
+  return new Command('recipients')
+    .description('Who may be notified.')
+    .addCommand(command)
+    .addCommand(exportCommand(context))
+}
+
+interface ExportCommandOptions {
+  tenant?: string
+  role?: string
+  group?: string
+}
+
+function exportCommand(context: CommandContext): Command {
+  const command = new Command('export')
+    .description('Write recipients to standard output as NDJSON, in the order of their ids: what an import takes.')
+    .option('--tenant <uuid>', 'whose they are; by default the demo tenant of a development service', uuid)
+    .option('--role <name>', 'only who has it')
+    .option('--group <name>', 'only who is in it')
+  // With --json or without, a line is a JSON document.
+  return speaking<ExportCommandOptions, []>(command, context, async (_terminal, { tenant, role, group }) => {
+    const tenantId = await tenantOf(tenant)
+    const { out } = context.streams
+    await withApiPool(async (pool) => {
+      await requireTenant(pool, tenantId)
+      const load = (page: RecipientPage) => asTenants(pool, [tenantId], (trx) => pageRecipients(trx, tenantId, page))
+      for await (const page of exportRecipients(load, { role, group })) {
+        await new Promise<void>((resolve) => out.write(page, () => resolve()))
+      }
+    })
+  })
 }
 
 async function runImport(
@@ -66,8 +98,8 @@ async function runImport(
   const startedMs = performance.now()
   const tell = progressTeller(terminal, context.streams.err.isTTY === true)
   try {
-    const result = await withWorkerPool(async (pool) => {
-      if (!(await tenantExists(pool, tenantId))) throw noTenant(tenantId)
+    const result = await withApiPool(async (pool) => {
+      await requireTenant(pool, tenantId)
       return importFile({
         path: file,
         format,
@@ -76,7 +108,10 @@ async function runImport(
         batchSize: options.batch,
         restart: options.restart === true || options.dryRun === true,
         signal: closing.signal,
-        write: options.dryRun ? undefined : (profiles) => upsertRecipients(pool, tenantId, profiles, systemClock.now()),
+        write: options.dryRun
+          ? undefined
+          : (profiles) =>
+              asTenants(pool, [tenantId], (trx) => upsertRecipients(trx, tenantId, profiles, systemClock.now())),
         onBegin: (left, { records }) => {
           if (left === 'resumed')
             terminal.remark(`going on behind the ${records} entries that are done (--restart begins anew)`)
@@ -96,6 +131,11 @@ async function runImport(
   } finally {
     closing.release()
   }
+}
+
+async function requireTenant(pool: pg.Pool, tenantId: string): Promise<void> {
+  const isThere = await asTenants(pool, [tenantId], (trx) => tenantExists(trx, tenantId))
+  if (!isThere) throw noTenant(tenantId)
 }
 
 const redrawMs = 100

@@ -94,6 +94,18 @@ export function asTenants<T>(
   })
 }
 
+/** The same for what only reads: Postgres refuses whatever would write. */
+export function readAsTenants<T>(
+  pool: pg.Pool,
+  tenantIds: readonly string[],
+  work: (trx: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  return asTenants(pool, tenantIds, async (trx) => {
+    await trx.query('set transaction read only')
+    return work(trx)
+  })
+}
+
 /** A statement of sql/, prepared once a connection under its file's name. */
 export interface Statement {
   readonly name: string

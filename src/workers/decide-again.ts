@@ -122,7 +122,9 @@ async function withHeldBack(
   { alerts }: TenantSettings,
   now: Date,
 ): Promise<Snoozed[]> {
-  const events = waiting.map(({ id, wanted }) => ({ id, scope: scopeOfIntent(wanted.intent, now) }))
+  const events = waiting
+    .filter(({ wanted }) => wanted.intent.payload.statusEvent === undefined)
+    .map(({ id, wanted }) => ({ id, scope: scopeOfIntent(wanted.intent, now) }))
   const held = await stillHeldBack(trx, tenantId, events, alerts, now)
   return waiting.map((each) => ({ ...each, wanted: { ...each.wanted, heldBack: held.get(each.id) } }))
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { NewIntent } from '../domain/intent.ts'
 import { laneOf } from '../domain/priority.ts'
-import { dueOccurrence, occurrenceKey } from '../domain/recurring.ts'
+import { type DueOccurrence, dueOccurrence, occurrenceKey } from '../domain/recurring.ts'
 import { nextOccurrence } from '../domain/time/recurrence.ts'
 import { acceptIntents } from '../pipeline/accept/accept-intents.ts'
 import { validateEvent } from '../pipeline/accept/validate-event.ts'
@@ -90,8 +90,10 @@ async function runBatch(on: RunSchedulesDeps, now: Date, limit: number, accepts:
 }
 
 function judge(schedule: KeptSchedule, now: Date, accepts: boolean): ScheduleRun & { intent?: NewIntent } {
-  const { tenantId, id, recurrence, endsAt, expiresAfterMs } = schedule
-  const { occurrence, next } = dueOccurrence(schedule.nextAt!, now, (after) => nextOccurrence(recurrence, after, 'UTC'))
+  const { tenantId, id, endsAt, expiresAfterMs } = schedule
+  const due = dueOf(schedule, now)
+  if (!due) return { tenantId, id, occurrence: schedule.nextAt!, error: 'its recurrence cannot be read any more' }
+  const { occurrence, next } = due
   const run = { tenantId, id, occurrence, nextAt: next && (!endsAt || next < endsAt) ? next : undefined }
   if (!accepts) return { ...run, error: 'it could not be accepted; the log says why' }
   if (endsAt && occurrence >= endsAt) return run
@@ -101,6 +103,15 @@ function judge(schedule: KeptSchedule, now: Date, accepts: boolean): ScheduleRun
   const made = intentOf(schedule, occurrence, now)
   if (typeof made === 'string') return { ...run, error: made }
   return { ...run, intent: { ...made, expiresAt: expiresAt?.toISOString() } }
+}
+
+/** undefined: what was valid when it was written is so no more; it must not hold up the others. */
+function dueOf({ nextAt, recurrence }: KeptSchedule, now: Date): DueOccurrence | undefined {
+  try {
+    return dueOccurrence(nextAt!, now, (after) => nextOccurrence(recurrence, after, 'UTC'))
+  } catch {
+    return undefined
+  }
 }
 
 /** What one occurrence asks for, or what is wrong with it by now. */

@@ -7,6 +7,7 @@ import type { Lane } from '../domain/priority.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
 import { expireClosedDigests } from '../maintenance/closed-digests.ts'
 import { expireLimitCounts } from '../maintenance/limit-counts.ts'
+import { expireClosedAlerts } from '../maintenance/open-alerts.ts'
 import { expireParkedMessages } from '../maintenance/parked-messages.ts'
 import { maintainPartitions } from '../maintenance/partitions.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
@@ -257,8 +258,12 @@ async function maintain(on: WorkersDeps): Promise<void> {
   const expired = await expireParkedMessages(on.pool, on.config.RETENTION_PARKED_DAYS, on.clock.now())
   const idleCounts = await expireLimitCounts(on.pool, on.clock.now())
   const digests = await expireClosedDigests(on.pool, on.config.RETENTION_DAYS, on.clock.now())
+  const alerts = await expireClosedAlerts(on.pool, on.clock.now())
   const { dropped, kept } = report
-  on.logger.info({ made: report.made.length, dropped, kept, expired, idleCounts, digests }, 'partitions maintained')
+  on.logger.info(
+    { made: report.made.length, dropped, kept, expired, idleCounts, digests, alerts },
+    'partitions maintained',
+  )
 }
 
 /** How `carillon maintain` and the daily schedule keep the partitions. */

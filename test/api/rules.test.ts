@@ -180,6 +180,41 @@ describe('a rule', () => {
   })
 })
 
+describe('addresses of a rule', () => {
+  const cases: [what: string, addresses: unknown, stored: object[]][] = [
+    [
+      'texts',
+      ['a@b.c', '+4930123', 'https://example.com/x'],
+      [{ email: 'a@b.c' }, { phone: '+4930123' }, { webhookUrl: 'https://example.com/x' }],
+    ],
+    ['one alone', { email: 'a@b.c', name: 'A' }, [{ email: 'a@b.c', name: 'A' }]],
+    [
+      'names of channels for fields',
+      [{ email: 'a@b.c', slack: 'U1', sms: '+49' }],
+      [{ email: 'a@b.c', slackId: 'U1', phone: '+49' }],
+    ],
+    [
+      'names with underscores',
+      [{ slack_id: 'U1', webhook_url: 'https://example.com' }],
+      [{ slackId: 'U1', webhookUrl: 'https://example.com' }],
+    ],
+    ['an address by its channel', [{ channel: 'EMAIL', address: 'a@b.c' }], [{ email: 'a@b.c' }]],
+    [
+      'a fixed target',
+      [{ channel: 'PAGERDUTY', address: 'service-1', name: 'Pager' }],
+      [{ channel: 'pagerduty', address: 'service-1', name: 'Pager' }],
+    ],
+  ]
+  for (const [what, addresses, stored] of cases) {
+    it(`may be ${what}`, async () => {
+      const { recipientSelector } = await created({ recipientSelector: { type: 'inline', addresses } })
+      assert.deepEqual(recipientSelector, { type: 'inline', addresses: stored })
+      const again = await created({ recipientSelector })
+      assert.deepEqual(again.recipientSelector, recipientSelector)
+    })
+  }
+})
+
 const faults: [string, object, string[], RegExp?][] = [
   ['without a name', { name: ' ' }, ['name']],
   ['without channels', { channels: [] }, ['channels']],

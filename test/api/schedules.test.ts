@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { ensurePartitions } from '../../src/store/partitions.ts'
 import { type RunSchedulesDeps, runSchedules } from '../../src/workers/run-schedules.ts'
 import { createApiWorld, type Data } from './api-world.ts'
 
@@ -33,7 +34,7 @@ const created = async (changes: object = {}): Promise<Data> =>
 const read = async (id: string): Promise<Data> => (await world.data(one, { id })).schedule
 
 let on: RunSchedulesDeps
-before(() => {
+before(async () => {
   on = {
     pool: world.worker,
     ids: world.ids,
@@ -43,6 +44,7 @@ before(() => {
     ring: () => {},
   }
   world.clock.set('2026-11-20T10:00:00Z')
+  await ensurePartitions(world.worker, 2, world.clock.now())
 })
 
 describe('a schedule', () => {

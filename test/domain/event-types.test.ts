@@ -9,7 +9,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** `notification.${channel}.sent` stands for every channel, `notification.${outcome}` for whatever fits. */
 const literal = /['"`]((?:notification|carillon)(?:\.(?:[a-z_]+|\$\{[^}`]*\}))+)['"`]/g
 /** What has the same look: what is in the schema, settings of Postgres, locks, topics; a test call, which is in no log. */
-const elsewhere = /^carillon\.[a-z_]+$|^carillon\.webhook\.test$|^carillon\.lane\.|^notification\.(intents|dlq)\b/
+const elsewhere =
+  /^carillon\.[a-z_]+$|^carillon\.webhook\.test$|^carillon\.lane\.|^carillon\.unsubscribe\.|^notification\.(intents|dlq)\b/
 
 test('every type that the code or SQL can write is in the table', async () => {
   const found = new Set<string>()

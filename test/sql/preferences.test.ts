@@ -120,6 +120,15 @@ describe('preferences', () => {
     assert.deepEqual(row, { versions: 8, open: 1 })
   })
 
+  test('event types are told exactly, or by how they begin', async () => {
+    const types = ['survey', 'shop.order.shipped', 'shop.order.*', '*', 'a:b/c-d.e_f', '1.2']
+    await set('flo', { eventTypes: Object.fromEntries(types.map((type) => [type, { enabled: true }])) })
+    assert.deepEqual(Object.keys(((await said('flo')) as { eventTypes: object }).eventTypes).sort(), types.sort())
+    for (const type of ['', 'a*', 'a.*.b', '*.a', 'a b', '.a', `${'x'.repeat(201)}`]) {
+      await assert.rejects(set('flo', { eventTypes: { [type]: {} } }), { code: '22023' }, type)
+    }
+  })
+
   test('a zone and a locale are the recipient’s own', async () => {
     await set('fay', { timezone: 'Asia/Tokyo', locale: 'ja' })
     await set('fay', { locale: null })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { systemClock } from '../../src/platform/clock.ts'
+import { asTenants } from '../../src/platform/db.ts'
 import { deleteRecipients, findRecipients, pageRecipients, upsertRecipients } from '../../src/store/recipients.ts'
 import { testClock } from '../support/test-clock.ts'
 import { createWorld } from '../support/world.ts'
@@ -8,7 +9,10 @@ import { createWorld } from '../support/world.ts'
 const clock = testClock(systemClock.now()) // partitions are there for today
 const world = await createWorld(clock)
 type Profiles = Parameters<typeof upsertRecipients>[2]
-const write = (profiles: Profiles) => upsertRecipients(world.worker, world.tenant, profiles, clock.now())
+const write = (profiles: Profiles) =>
+  asTenants(world.api, [world.tenant], (trx) => upsertRecipients(trx, world.tenant, profiles, clock.now()))
+const remove = (...ids: string[]) =>
+  asTenants(world.api, [world.tenant], (trx) => deleteRecipients(trx, world.tenant, ids, 'a test', clock.now()))
 const find = async (id: string) => (await findRecipients(world.worker, world.tenant, [id]))[0]!
 const points = async (id: string) =>
   (await find(id)).contact_points.map(
@@ -84,7 +88,11 @@ describe('contact points', () => {
     const sms = { channel: 'sms', address: '+1' } as const
     await write([{ externalId: 'di', contactPoints: [sms, { channel: 'email', address: 'a@x.y' }] }])
     await write([
-      { externalId: 'di', contactPoints: [{ channel: 'email', address: 'b@x.y' }], contactChannels: ['email', 'slack'] },
+      {
+        externalId: 'di',
+        contactPoints: [{ channel: 'email', address: 'b@x.y' }],
+        contactChannels: ['email', 'slack'],
+      },
     ])
     assert.deepEqual(await points('di'), ['email b@x.y', 'sms +1'])
     await write([{ externalId: 'di', contactPoints: [], contactChannels: ['sms'] }])
@@ -193,9 +201,7 @@ describe('what waits for a recipient', () => {
       await world.plan([world.intent({ recipients: [{ type: 'user', id, email: `${id}@x.y` }] })])
     }
     await write([{ externalId: 'flo', enabled: false }])
-    assert.deepEqual(await deleteRecipients(world.worker, world.tenant, ['gus', 'nobody'], 'a test', clock.now()), [
-      'gus',
-    ])
+    assert.deepEqual(await remove('gus', 'nobody'), ['gus'])
     for (const id of ['flo', 'gus'])
       assert.deepEqual(await states(id), [{ state: 'suppressed', reason: 'recipient_disabled' }])
   })
@@ -218,7 +224,7 @@ describe('deleting recipients', () => {
       [],
       'not as nobody',
     )
-    assert.deepEqual(await deleteRecipients(world.worker, world.tenant, ['hal'], 'a test', clock.now()), ['hal'])
+    assert.deepEqual(await remove('hal'), ['hal'])
     for (const table of ['contact_points', 'preferences', 'preference_versions', 'members']) {
       const left = await world.rows(`select from carillon.${table} where tenant_id = $1 and recipient_id = 'hal'`, [
         world.tenant,

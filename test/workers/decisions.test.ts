@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { Rule } from '../../src/domain/rule.ts'
 import { asTenants } from '../../src/platform/db.ts'
 import { createLimit } from '../../src/store/limits.ts'
+import { ensurePartitions } from '../../src/store/partitions.ts'
 import { changePreferences } from '../../src/store/preferences.ts'
 import { upsertRecipients } from '../../src/store/recipients.ts'
 import { definitionOf, saveRules } from '../../src/store/rules.ts'
@@ -14,6 +15,7 @@ import { createWorld, waitingJobs } from '../support/world.ts'
 
 const clock = testClock('2026-11-20T12:00:00Z')
 const world = await createWorld(clock)
+await ensurePartitions(world.worker, 3, clock.now())
 
 const rule = (over: Partial<Rule> & { name: string }): Rule => ({
   id: world.ids.id(),

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, beforeEach, describe, it } from 'node:test'
+import type pg from 'pg'
+import { ensurePartitions } from '../../src/store/partitions.ts'
 import { createSchedule, listSchedules, type NewSchedule } from '../../src/store/schedules.ts'
 import { type RunSchedulesDeps, runSchedules } from '../../src/workers/run-schedules.ts'
 import { testClock } from '../support/test-clock.ts'
@@ -13,6 +15,7 @@ let rung: string[] = []
 
 before(async () => {
   world = await createWorld(clock)
+  await ensurePartitions(world.worker, 5, clock.now())
   on = {
     pool: world.worker,
     ids: world.ids,
@@ -185,4 +188,51 @@ describe('running schedules', () => {
     assert.equal(await runSchedules(on, clock.now()), 1)
     assert.equal((await intents()).length, 1)
   })
+
+  it('one whose recurrence cannot be read any more ends, and holds up no other', async () => {
+    const bad = await schedule({ recurrence: { cron: 'whenever' } })
+    await schedule()
+    clock.set('2026-11-20T09:00:00Z')
+    assert.equal(await runSchedules(on, clock.now()), 1)
+    const after = await read(bad)
+    assert.match(after.lastError!, /recurrence/)
+    assert.equal(after.nextAt, undefined)
+  })
+
+  it('dying before any of its statements, or after, it loses and doubles nothing', async () => {
+    let died = 0
+    for (let last = 1; ; last++) {
+      await world.admin.query('delete from carillon.schedules')
+      await world.admin.query('delete from carillon.intents')
+      for (let index = 0; index < 3; index++) await schedule()
+      clock.set('2026-11-20T09:00:00Z')
+      const dying = dyingPool(world.worker, last)
+      const ended = await runSchedules({ ...on, pool: dying.pool }, clock.now()).then(
+        () => true,
+        () => false,
+      )
+      if (!ended) died++
+      await runSchedules(on, clock.now())
+      assert.equal((await intents()).length, 3, `after ${last} statements`)
+      assert.equal(await runSchedules(on, clock.now()), 0)
+      clock.set('2026-11-20T08:30:00Z')
+      if (!dying.hasDied()) break
+    }
+    assert.ok(died >= 4, `${died} statements`)
+  })
 })
+
+/** Its connection breaks off instead of running the n-th statement. */
+function dyingPool(pool: pg.Pool, last: number): { pool: pg.Pool; hasDied(): boolean } {
+  let count = 0
+  const connect = async () => {
+    const client = await pool.connect()
+    const query = async (...args: unknown[]) => {
+      if (++count < last) return (client.query as (...all: unknown[]) => unknown)(...args)
+      await client.query('rollback')
+      throw Object.assign(new Error('Connection terminated unexpectedly'), { code: '08006' })
+    }
+    return { query, release: (error?: Error) => client.release(error) }
+  }
+  return { pool: { connect } as unknown as pg.Pool, hasDied: () => count >= last }
+}

@@ -57,7 +57,10 @@ const fieldOf: Partial<Record<Channel, keyof typeof inlineFields>> = {
   pagerduty: 'pagerdutyKey',
 }
 
-/** A Slack channel, the service of a pager: nobody who could have preferences. */
+/** Whose address is a person's; others are targets: a Slack channel, the service of a pager, nobody with preferences. */
+const ofPersons = new Set<Channel>(['email', 'sms', 'voice'])
+
+/** An address by its channel. */
 const target = z
   .strictObject({
     channel: z.preprocess(
@@ -75,17 +78,25 @@ const target = z
     if (!judged.success) {
       check.addIssue({ code: 'custom', path: ['address'], message: judged.error.issues[0]!.message })
     }
-    return { type: 'system', [field]: value.address, ...(value.name === undefined ? {} : { name: value.name }) }
+    const type = ofPersons.has(value.channel) ? 'user' : 'system'
+    return { type, [field]: value.address, ...(value.name === undefined ? {} : { name: value.name }) }
   })
 
 const address = z.unknown().transform((value, check): RecipientRef => {
-  const said = typeof value === 'string' ? fromText(value) : camelKeys(value)
+  const said = typeof value === 'string' ? fromText(value) : byFields(camelKeys(value))
   const judged = isTarget(said) ? target.safeParse(said) : person.safeParse(said)
   if (judged.success) return judged.data
   for (const { path, message } of judged.error.issues)
     check.addIssue({ code: 'custom', path: path as string[], message })
   return z.NEVER
 })
+
+/** Where a channel's name stands for the field, as in `{ slack: "#ops" }`. */
+function byFields(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || isTarget(value)) return value
+  const named = Object.entries(value).map(([key, member]) => [fieldOf[key as Channel] ?? key, member])
+  return Object.fromEntries(named)
+}
 
 const isTarget = (value: unknown): boolean => typeof value === 'object' && value !== null && 'channel' in value
 
@@ -108,7 +119,10 @@ const fields = z.strictObject({
   roles: orAbsent(namesOf(200, maxNames)),
   groups: orAbsent(namesOf(200, maxNames)),
   expression: orAbsent(told(anyText(1, 4_096))),
-  addresses: orAbsent(z.array(address).max(maxNames, `must be at most ${maxNames}`)),
+  addresses: z.preprocess(
+    (value) => (Array.isArray(value) || value === null || value === undefined ? value : [value]),
+    orAbsent(z.array(address).max(maxNames, `must be at most ${maxNames}`)),
+  ),
 })
 
 /** Whom a rule names, as JSON. */

@@ -1,5 +1,7 @@
+import type { Channel } from '../../domain/channel.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
 import type { Person } from '../../domain/person.ts'
+import { inlineAddresses } from '../../domain/recipient.ts'
 import type { Audience, Wanted } from '../../domain/want.ts'
 import type { Queryable } from '../../platform/db.ts'
 import type { Chunk } from '../../queue/queues.ts'
@@ -28,7 +30,10 @@ export interface Continuation {
 }
 
 type Place = NonNullable<Chunk['after']>
-type Named = Omit<Addressee, 'recipient'>
+/** An addressee before we know who it is. */
+export type Named = Omit<Addressee, 'recipient'>
+/** Loads who they are, in their order. */
+export type PeopleLoader = (on: Queryable, tenantId: string, named: readonly Named[], now: Date) => Promise<Person[]>
 /** The first members of an audience behind a place; `whole` where there are no others. */
 type Members = (audience: Audience, after: string) => { ids: readonly string[]; whole: boolean }
 /** Where a full page ended, or with which ordinal all is named. */
@@ -49,6 +54,7 @@ export async function resolveRecipients(
   chunk: Chunk,
   limit: number,
   now: Date,
+  peopleOf: PeopleLoader = peopleNow,
 ): Promise<{ addressees: Addressee[]; continuations: Continuation[] }> {
   const members = await loadMembers(on, chunk, wanted, limit)
   const named: Named[] = []
@@ -178,7 +184,8 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
   const { intent, refs, audience } = wanted
   const most = named.length + room
   let ordinal = from.ordinal
-  for (const ref of refs.slice(from.ref)) named.push({ intent, wanted, ordinal: ++ordinal, ref })
+  for (const ref of refs.slice(from.ref))
+    named.push({ intent, wanted: onItsChannel(wanted, ref), ordinal: ++ordinal, ref })
   if (!audience) return { ordinal }
   const { ids, whole } = members(audience, from.recipientId)
   const page = ids.slice(0, Math.max(1, most - named.length))
@@ -187,8 +194,14 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
   return { left: { ref: refs.length, recipientId: page.at(-1)!, ordinal } }
 }
 
+/** A fixed target is reached where it is, whatever channels the rule has for people. */
+function onItsChannel(wanted: Wanted<Intent>, ref: RecipientRef): Wanted<Intent> {
+  if (ref.type !== 'system') return wanted
+  return { ...wanted, channels: Object.keys(inlineAddresses(ref)) as Channel[], fallbackChannels: undefined }
+}
+
 /** In one statement, each with what the gates ask of. */
-async function peopleOf(on: Queryable, tenantId: string, named: readonly Named[], now: Date): Promise<Person[]> {
+async function peopleNow(on: Queryable, tenantId: string, named: readonly Named[], now: Date): Promise<Person[]> {
   const categories = [...new Set(named.flatMap(({ wanted }) => wanted.category ?? []))]
   const refs = named.map(({ ref }) => ref)
   return loadPeople(on, tenantId, refs, categories, now)

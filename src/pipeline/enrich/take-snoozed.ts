@@ -23,6 +23,7 @@ export interface SnoozedIntent {
   idempotencyKey?: string
   correlationId?: string
   traceparent?: string
+  scheduledAt?: Date
   expiresAt?: Date
   acceptedAt: Date
   payload: IntentPayload
@@ -64,7 +65,8 @@ interface Row extends Record<string, unknown> {
   rule_version: number | null
   has_fallback: boolean
   expires_at: Date | null
-  created_at: Date
+  scheduled_at: Date
+  accepted_at: Date
   correlation_id: string | null
   traceparent: string | null
   idempotency_key: string | null
@@ -138,7 +140,8 @@ function snoozedOf(tenantId: string, row: Row, person: Person, rule: Rule | unde
         correlationId: row.correlation_id ?? undefined,
         traceparent: row.traceparent ?? undefined,
         expiresAt: row.expires_at ?? undefined,
-        acceptedAt: row.created_at,
+        scheduledAt: row.scheduled_at,
+        acceptedAt: row.accepted_at,
         payload: row.payload,
       },
       refs: [],

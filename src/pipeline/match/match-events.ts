@@ -103,8 +103,25 @@ export function matchEvents<Intent extends EventIntent>(
   return { matched, unmatched, health }
 }
 
-/** Asks one rule of one event: a match, a fault, or undefined where it does not want it. For explain, too. */
+/**
+ * Asks one rule of one event: a match, a fault, or undefined where it does not want it. What an expression throws is a fault of
+ * ours, and no more fatal to the chunk than a fault of the rule.
+ */
 export function askRule<Intent extends EventIntent>(
+  compiled: CompiledRule,
+  intent: Intent,
+  scope: Scope,
+): RuleMatch<Intent> | RuleFault | undefined {
+  try {
+    return ask(compiled, intent, scope)
+  } catch (error) {
+    const { id: ruleId, version } = compiled.rule
+    const message = `it ended in a ${error instanceof Error ? error.name : 'fault'}`
+    return { ruleId, version, intentId: intent.id, part: 'eventPattern', code: 'failed', message }
+  }
+}
+
+function ask<Intent extends EventIntent>(
   compiled: CompiledRule,
   intent: Intent,
   scope: Scope,
@@ -215,6 +232,10 @@ function idsOf(evaluated: Evaluated): { ok: true; ids: string[] } | { ok: false;
   return { ok: true, ids }
 }
 
+/**
+ * The group of an alert. What asks for data that an event does not have is null there, or does not say that it is over, as
+ * on Alertmanager: an alert that lacks a label must not be lost.
+ */
 function groupOf(
   { rule, group }: CompiledRule,
   scope: Scope,
@@ -222,16 +243,18 @@ function groupOf(
   if (!group || !rule.group) return undefined
   const values: unknown[] = []
   for (const { part, expression } of group.by) {
-    const evaluated = expression.evaluate(scope)
+    const evaluated = orAbsent(expression.evaluate(scope), null)
     if (!evaluated.ok) return { part, ...evaluated }
     values.push(evaluated.value)
   }
-  const resolved = group.resolved?.evaluate(scope) ?? no
+  const resolved = orAbsent(group.resolved?.evaluate(scope) ?? no, false)
   if (!resolved.ok) return { part: 'group.resolved', ...resolved }
   return { key: foldKey(rule.id, values), resolved: resolved.value === true, policy: rule.group }
 }
 
 const no = { ok: true, value: false } as const
+const orAbsent = (evaluated: Evaluated, absent: null | false): Evaluated =>
+  !evaluated.ok && evaluated.code === 'no_such_field' ? { ok: true, value: absent } : evaluated
 const maxKeyLength = 200
 
 /** Which of a rule's digests or groups: keys may be long, and hold what people wrote. */

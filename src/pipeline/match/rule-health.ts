@@ -81,20 +81,20 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
     notes = new Map()
     if (taken.length === 0) return
     try {
-      await inTransaction(pool, async (trx) => {
+      const off = await inTransaction(pool, async (trx) => {
         const locked = await run<{ id: string }>(trx, lockSql, lockArrays(taken))
-        if (locked.length === 0) return
+        if (locked.length === 0) return []
         const wanted = new Set(locked.map(({ id }) => id))
         const noted = taken.filter(({ ruleId }) => wanted.has(ruleId))
-        const off = await run<SwitchedOff>(trx, noteSql, [...arraysOf(noted), clock.now(), errorStreak])
-        for (const [tenantId, rules] of Map.groupBy(off, (rule) => rule.tenant_id)) {
+        const failing = await run<SwitchedOff>(trx, noteSql, [...arraysOf(noted), clock.now(), errorStreak])
+        for (const [tenantId, rules] of Map.groupBy(failing, (rule) => rule.tenant_id)) {
           await appendStatusEvents(trx, tenantId, rules.map(eventOf), ids, clock.now())
-          logger.error(
-            { tenantId, rules: rules.map(({ id }) => id) },
-            'rules were switched off: their expressions fail',
-          )
         }
+        return failing
       })
+      for (const { tenant_id: tenantId, id, code, part } of off) {
+        logger.error({ tenantId, ruleId: id, code, part }, 'a rule was switched off: its expressions fail')
+      }
     } catch (error) {
       logger.warn({ err: error, rules: taken.length }, 'how rules do could not be noted')
     }
@@ -104,6 +104,20 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
     setTimeout(() => {
       writing = writing.then(write)
     }, ms)
+
+  function gather(): void {
+    if (notes.size > 0) timer ??= writeSoon(options.gatherMs ?? 5_000)
+  }
+
+  function noteFaults(tenantId: string, faults: readonly RuleFault[]): void {
+    for (const fault of faults) {
+      options.metrics?.ruleErrors.inc({ reason: fault.code })
+      const note = noteOf(tenantId, fault.ruleId, fault.version)
+      note.total++
+      note.last = fault
+      note.at = clock.now()
+    }
+  }
 
   return {
     observe(tenantId, { faults, streaks, answered, whole }, rules) {
@@ -116,14 +130,8 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
         note.answered = true
         note.whole ||= isWhole
       }
+      noteFaults(tenantId, faults)
       let isUrgent = false
-      for (const fault of faults) {
-        options.metrics?.ruleErrors.inc({ reason: fault.code })
-        const note = noteOf(tenantId, fault.ruleId, fault.version)
-        note.total++
-        note.last = fault
-        note.at = clock.now()
-      }
       for (const [ruleId, streak] of streaks) {
         const version = faults.find((fault) => fault.ruleId === ruleId)?.version
         if (version === undefined) continue
@@ -131,11 +139,10 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
         note.streak += streak
         isUrgent ||= note.streak >= errorStreak
       }
-      if (notes.size === 0) return
       if (isUrgent) {
         clearTimeout(timer)
         timer = writeSoon(0)
-      } else timer ??= writeSoon(options.gatherMs ?? 5_000)
+      } else gather()
     },
     async close() {
       clearTimeout(timer)

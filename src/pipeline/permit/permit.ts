@@ -8,7 +8,7 @@ import type { Want, Wanted } from '../../domain/want.ts'
 
 /** One recipient of one want, with all that the gates ask of. */
 export interface Candidate {
-  wanted: Wanted<{ tenantId: string; type: string; acceptedAt: Date; expiresAt?: Date }>
+  wanted: Wanted<{ tenantId: string; type: string; acceptedAt: Date; scheduledAt?: Date; expiresAt?: Date }>
   recipient: Person
   /** A role or group without a member: there is nobody to notify, and the notification says so. */
   empty?: true
@@ -21,6 +21,8 @@ export interface TemplateIndex {
 
 /** What a tenant has set for everybody. */
 export interface TenantGates {
+  /** Rises with each change. */
+  version?: string
   categories: ReadonlyMap<string, Category>
   defaults?: SaidPreferences
 }
@@ -29,6 +31,7 @@ export type Permitted<C extends Candidate> = C & {
   want: Want
   vars?: Readonly<Record<string, unknown>>
   decision: Decision
+  settingsVersion?: string
 }
 
 /** Runs every addressee through the gates. Nothing is read here: all values were loaded for the whole chunk. */
@@ -39,7 +42,8 @@ export function permit<C extends Candidate>(
   tenant: TenantGates,
   now: Date,
 ): Permitted<C>[] {
-  const on = { settings, ...tenant }
+  const timezone = tenant.defaults?.said.timezone ?? settings.timezone
+  const on = { ...tenant, settings: { ...settings, timezone } }
   return candidates.map((candidate) => {
     const { wanted, recipient } = candidate
     const vars = wanted.varsFor?.(recipient)
@@ -48,7 +52,7 @@ export function permit<C extends Candidate>(
     if (candidate.empty) decision = { outcome: 'suppressed', reason: 'no_recipients', deliveries: [], steps: [] }
     else if (wanted.varsFor && !vars) decision = unspeakable
     else decision = decide(want, recipient, on, now)
-    return { ...candidate, want, vars, decision }
+    return { ...candidate, want, vars, decision, settingsVersion: tenant.version }
   })
 }
 
@@ -76,7 +80,8 @@ function wantOf(wanted: Candidate['wanted'], templates: TemplateIndex): Want {
         : found
           ? { name: template, version: found.version, channels: found.channels }
           : null,
-    acceptedAt: intent.acceptedAt,
+    // A schedule is reckoned from the moment that was asked for, if that was ahead.
+    acceptedAt: laterOf(intent.acceptedAt, intent.scheduledAt),
     expiresAt: intent.expiresAt,
     schedule,
     fold,
@@ -85,3 +90,6 @@ function wantOf(wanted: Candidate['wanted'], templates: TemplateIndex): Want {
     heldBack,
   }
 }
+
+const laterOf = (acceptedAt: Date, scheduledAt: Date | undefined): Date =>
+  scheduledAt && scheduledAt > acceptedAt ? scheduledAt : acceptedAt

@@ -24,6 +24,7 @@ export interface DecidedAgain {
   }
   want: Want
   decision: Decision
+  settingsVersion?: string
 }
 
 interface Row {

@@ -3,9 +3,16 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { exportRecipients } from '../../../src/cli/recipients/export-recipients.ts'
 import { type ImportOptions, importFile } from '../../../src/cli/recipients/import-file.ts'
 import { importFiles } from '../../../src/cli/recipients/import-state.ts'
-import { findRecipients, type RecipientProfile, upsertRecipients } from '../../../src/store/recipients.ts'
+import { asTenants } from '../../../src/platform/db.ts'
+import {
+  findRecipients,
+  pageRecipients,
+  type RecipientProfile,
+  upsertRecipients,
+} from '../../../src/store/recipients.ts'
 import { createWorld } from '../../support/world.ts'
 import { runCarillon } from '../support/carillon-process.ts'
 
@@ -14,7 +21,7 @@ const folder = await mkdtemp(join(tmpdir(), 'carillon-import-'))
 after(() => rm(folder, { recursive: true, force: true }))
 
 const write = (profiles: readonly RecipientProfile[]) =>
-  upsertRecipients(world.worker, world.tenant, profiles, world.clock.now())
+  asTenants(world.api, [world.tenant], (trx) => upsertRecipients(trx, world.tenant, profiles, world.clock.now()))
 const find = async (id: string) => (await findRecipients(world.worker, world.tenant, [id]))[0]
 const read = (path: string) => readFile(path, 'utf8').catch(() => undefined)
 
@@ -247,5 +254,59 @@ describe('the command', () => {
       assert.match(err, message)
       assert.equal(err.trim().split('\n').length, 1)
     }
+  })
+})
+
+describe('an export', () => {
+  it('is what an import takes, and changes nothing', async () => {
+    await world.admin.query('delete from carillon.recipients')
+    await write([
+      {
+        externalId: 'ann',
+        name: 'Ann, "the first"',
+        timezone: 'Europe/Berlin',
+        roles: ['x'],
+        attributes: { tier: 'gold' },
+        contactPoints: [
+          { channel: 'push', address: 't', deviceId: 'd' },
+          { channel: 'email', address: 'a@x.y', verified: true },
+        ],
+      },
+      { externalId: 'bo', enabled: false },
+    ])
+    const { out, code } = await runCarillon(['recipients', 'export', '--tenant', world.tenant], {
+      DATABASE_URL: world.url,
+    })
+    assert.equal(code, 0)
+    assert.deepEqual(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).id),
+      ['ann', 'bo'],
+    )
+    assert.deepEqual(counts(await run(await file(out, 'ndjson'))), {
+      records: 2,
+      added: 0,
+      changed: 0,
+      same: 2,
+      refused: 0,
+      complete: true,
+    })
+    const members = await runCarillon(['recipients', 'export', '--tenant', world.tenant, '--role', 'x'], {
+      DATABASE_URL: world.url,
+    })
+    assert.equal(members.out.trim().split('\n').length, 1)
+  })
+
+  it('comes in pages', async () => {
+    await write(Array.from({ length: 2_001 }, (_one, n) => ({ externalId: `e${n}` })))
+    let lines = 0
+    let pages = 0
+    for await (const page of exportRecipients((wanted) => pageRecipients(world.worker, world.tenant, wanted), {})) {
+      pages++
+      lines += page.trimEnd().split('\n').length
+    }
+    assert.deepEqual([pages, lines], [3, 2_003])
   })
 })

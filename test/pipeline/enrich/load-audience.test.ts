@@ -152,6 +152,16 @@ describe('members', () => {
     assert.deepEqual([await members('mia'), await members('lea')], [[], []])
   })
 
+  it('are gone when the recipients are truncated', async () => {
+    const client = await world.admin.connect()
+    await client.query('begin')
+    await client.query('truncate carillon.recipients')
+    const { rows } = await client.query('select from carillon.members')
+    await client.query('rollback')
+    client.release()
+    assert.equal(rows.length, 0)
+  })
+
   it('are those of the last writer where two write at once', async () => {
     await write(`insert into carillon.recipients (tenant_id, external_id, roles, created_at, updated_at)
       values ($1, 'kim', '{a}', now(), now())`)

@@ -115,7 +115,7 @@ describe('the faults of a rule', () => {
         },
       },
     ])
-    assert.ok(log.some((line) => line.includes(rule.id) && line.includes('switched off')))
+    assert.ok(log.some((line) => line.includes(rule.id) && line.includes('was switched off')))
     const before = new Date(clock.now().getTime() - 1)
     const enabledAt = async (at: Date) => (await rulesAt(worker, tenant, at)).find(({ id }) => id === rule.id)!.enabled
     assert.deepEqual([await enabledAt(before), await enabledAt(clock.now())], [true, false])
@@ -172,6 +172,20 @@ describe('the faults of a rule', () => {
     await Promise.all(processes.map((health) => health.close()))
     const { faults: _faults, ...noted } = await after(rule, [], newHealth())
     assert.deepEqual(noted, { streak: 16, total: 16, enabled: false, version: 2 })
+  })
+
+  it('for a recipient are shown, and switch nothing off', async () => {
+    const rule = aRule({ templateVars: { level: { cel: 'recipient.attributes.level' } } })
+    await save(rule)
+    const rules = compileRules([rule])
+    const health = newHealth(2)
+    const { matched, health: notes } = matchEvents([bad()], rules, clock.now())
+    const told = ['ann', 'bob', 'cid'].map((id) => matched[0]!.varsFor({ id, roles: [], groups: [], attributes: {} }))
+    notes.faults.push(...told.flatMap((one) => (one.ok ? [] : [one.fault])))
+    health.observe(tenant, notes, rules)
+    const { faults, ...noted } = await after(rule, [], health)
+    assert.deepEqual(noted, { streak: 0, total: 3, enabled: true, version: 1 })
+    assert.equal(faults!.last_part, 'templateVars.level')
   })
 
   it('of a rule that is deleted are forgotten', async () => {

@@ -47,6 +47,7 @@ function rendered(channel: 'email' | 'sms', category: string | null, recipientId
     template: 't',
     has_fallback: false,
     expires_at: null,
+    vars: null,
     idempotency_key: null,
     correlation_id: null,
     traceparent: null,
