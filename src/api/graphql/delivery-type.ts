@@ -31,6 +31,12 @@ export const Delivery = builder.objectRef<DeliveryRow>('Delivery').implement({
       nullable: true,
       description: 'Why it was suppressed, snoozed, failed or cancelled.',
     }),
+    until: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'What waits for a gate is decided anew then, or earlier where something changes.',
+      resolve: (delivery) => delivery.until,
+    }),
     sentAt: t.field({ type: 'DateTime', nullable: true, resolve: (delivery) => delivery.sent_at }),
     deliveredAt: t.field({ type: 'DateTime', nullable: true, resolve: (delivery) => delivery.delivered_at }),
     nextAttemptAt: t.field({ type: 'DateTime', nullable: true, resolve: (delivery) => delivery.next_attempt_at }),

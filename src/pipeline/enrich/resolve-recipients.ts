@@ -160,7 +160,8 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
   const { intent, refs, audience } = wanted
   const most = named.length + room
   let ordinal = from.ordinal
-  for (const ref of refs.slice(from.ref)) named.push({ intent, wanted: onItsChannel(wanted, ref), ordinal: ++ordinal, ref })
+  for (const ref of refs.slice(from.ref))
+    named.push({ intent, wanted: onItsChannel(wanted, ref), ordinal: ++ordinal, ref })
   if (!audience) return { ordinal }
   const { ids, whole } = members(audience, from.recipientId)
   const page = ids.slice(0, Math.max(1, most - named.length))
