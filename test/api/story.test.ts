@@ -54,12 +54,16 @@ describe('a notification, from the request to the inbox', () => {
     const input = anInput({ recipient: { email: 'ann@example.com' }, channels: ['EMAIL'], schedule: { delay: 3600 } })
     const { sendNotification } = await world.data(sendMutation, { input })
     await plan(sendNotification.id)
-    const query = 'query ($id: ID!) { notification(id: $id) { status deliveries { channel status reason until } } }'
-    const deliveriesOf = async () => (await world.data(query, { id: sendNotification.id })).notification.deliveries
+    const query =
+      'query ($id: ID!) { notification(id: $id) { status error deliveries { channel status reason until } } }'
+    const shown = async () => (await world.data(query, { id: sendNotification.id })).notification
     const waiting = { channel: 'EMAIL', status: 'SCHEDULED', reason: 'scheduled', until }
-    assert.deepEqual((await deliveriesOf())[0], waiting)
+    const { error, deliveries } = await shown()
+    assert.deepEqual([error, deliveries[0]], [null, waiting])
     await world.data('mutation ($id: ID!) { cancelNotification(id: $id) }', { id: sendNotification.id })
-    assert.deepEqual((await deliveriesOf())[0], { ...waiting, status: 'CANCELLED', reason: 'cancelled', until: null })
+    const ended = await shown()
+    assert.equal(ended.error, 'cancelled')
+    assert.deepEqual(ended.deliveries[0], { ...waiting, status: 'CANCELLED', reason: 'cancelled', until: null })
   })
 
   it('of a template is shown as it was rendered, in the feed and in the inbox, and can be read', async () => {
