@@ -116,18 +116,21 @@ export async function findLastPlanned(
   return (await run<Found>(on, lastSql, [tenantId, intentId, lastIdOf(intentId), recipientId]))[0]
 }
 
+// With `offset 0` each story is looked for by itself, by the index of its subjects; else all that followed would be sorted.
 const eventsSql: Statement = {
   name: 'explain_events',
-  text: `select e.subject_id, l.id as batch, e.type, l.at, e.data
+  text: `select l.subject_id, l.batch, l.type, l.at, l.data
   from unnest($2::uuid[], $3::uuid[]) as story (first_id, last_id)
   cross join lateral (
-    select l.* from carillon.status_log l
-    where l.tenant_id = $1::uuid and l.id >= carillon.first_id_at(carillon.id_time($4::uuid) - interval '1 minute')
+    select e.subject_id, l.xid, l.id as batch, e.ordinality, e.type, l.at, e.data
+    from carillon.status_log l
+    cross join lateral rows from (json_to_recordset(l.events) as (subject_id uuid, type text, data json)) with ordinality as e
+    where l.tenant_id = $1::uuid and l.id >= carillon.first_id_at(carillon.id_time(story.first_id) - interval '1 minute')
       and l.first_subject <= story.last_id and l.last_subject >= story.first_id
+      and e.subject_id between story.first_id and story.last_id
+    offset 0
   ) l
-  cross join lateral rows from (json_to_recordset(l.events) as (subject_id uuid, type text, data json)) with ordinality as e
-  where e.subject_id between story.first_id and story.last_id
-  order by l.xid, l.id, e.ordinality`,
+  order by l.xid, l.batch, l.ordinality`,
 }
 
 /** What was told of an intent itself, and of these notifications of it, in order. */
@@ -140,7 +143,7 @@ export async function findExplainedEvents(
   const first = [intentId, ...notificationIds]
   const last = [intentId, ...notificationIds.map(lastIdOf)]
   type Found = Row<{ subject_id: string; batch: string; type: string; at: Date; data: StoryEvent['data'] }>
-  const rows = await run<Found>(on, eventsSql, [tenantId, first, last, intentId])
+  const rows = await run<Found>(on, eventsSql, [tenantId, first, last])
   return rows.map(({ subject_id, batch, type, at, data }) => ({ subjectId: subject_id, batch, type, at, data }))
 }
 

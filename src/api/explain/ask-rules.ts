@@ -1,6 +1,7 @@
 import { compileRule } from '../../domain/compile-rule.ts'
 import type { Named, RuleAnswer, RuleReason } from '../../domain/explain/story.ts'
 import type { Scope } from '../../domain/expressions/scope.ts'
+import { priorityName } from '../../domain/priority.ts'
 import { recipientIdOf } from '../../domain/recipient.ts'
 import type { RecipientSelector, Rule } from '../../domain/rule.ts'
 import { coversEvent } from '../../domain/rule-index.ts'
@@ -27,6 +28,8 @@ export interface RulesToAsk {
   now: Date
 }
 
+type Audience = Required<Omit<RecipientSelector, 'expression' | 'type'>>
+
 export const versionKey = ({ id, version }: { id: string; version: number }): string => `${id}@${version}`
 
 /** Asks rules of an event once more, with nothing changed and nothing noted, and says of each why it did or did not take part. */
@@ -51,13 +54,11 @@ function answerOf(rule: Rule, asked: RulesToAsk, scope: () => Scope): RuleAnswer
     // It was saved within the moment for which a process may keep the settings it knows.
     if (isUnmatched) return no('not_loaded_yet', pattern)
     const { audience, want } = said
-    const { userIds, roles, groups, addresses } = audience
-    const expression = rule.selector.expression !== undefined
     return {
       rule: head,
       verdict: 'match',
-      inputs: { ...pattern, priority: want.priority, category: want.category, channels: want.channels },
-      audience: { roles, groups, users: userIds.length, addresses: addresses.length, expression },
+      inputs: { ...pattern, priority: priorityName(want.priority), category: want.category, channels: want.channels },
+      audience: whom(rule.selector, audience),
       names: recipient && namesOf(tenantId, rule.selector, audience, recipient),
     }
   }
@@ -65,6 +66,18 @@ function answerOf(rule: Rule, asked: RulesToAsk, scope: () => Scope): RuleAnswer
   if (!said) return no('pattern_false', pattern)
   const { part, code, message } = said
   return { rule: head, verdict: 'error', reason: 'expression_failed', inputs: { part, code, message } }
+}
+
+/** Names of roles and groups, and how many there are of the others. */
+function whom(selector: RecipientSelector, { userIds, roles, groups, addresses }: Audience): Record<string, unknown> {
+  const named = new Set(selector.userIds ?? [])
+  return {
+    ...(roles.length > 0 && { roles }),
+    ...(groups.length > 0 && { groups }),
+    ...(named.size > 0 && { users: named.size }),
+    ...(addresses.length > 0 && { addresses: addresses.length }),
+    ...(selector.expression !== undefined && { by_expression: userIds.filter((id) => !named.has(id)).length }),
+  }
 }
 
 /** Why a rule was not asked at all. */
@@ -87,7 +100,7 @@ function outside(rule: Rule, intent: EventIntent): [RuleReason, Record<string, u
 function namesOf(
   tenantId: string,
   selector: RecipientSelector,
-  audience: Required<Omit<RecipientSelector, 'expression' | 'type'>>,
+  audience: Audience,
   { ids, roles, groups }: AskedRecipient,
 ): Named {
   const isHim = (id: string) => ids.includes(id)

@@ -85,13 +85,13 @@ function setsText(sets: { roles?: readonly string[]; groups?: readonly string[] 
 /** Whom a rule that matched names, that this one is not among. */
 function whom({ rule, names, audience }: RuleAnswer): string {
   if (names && isNow(names)) return `“${rule.name}” names ${setsText(names) || 'the recipient'} now, and did not then`
-  const { roles = [], groups = [], users = 0, addresses = 0, expression = false } = audience ?? {}
+  const { roles = [], groups = [], users = 0, addresses = 0, by_expression: given } = audience ?? {}
   const sets = setsText({ roles: roles as string[], groups: groups as string[] })
   const parts = [
     sets,
     Number(users) > 0 ? `${users} by id` : '',
     Number(addresses) > 0 ? `${addresses} by address` : '',
-    expression ? 'whom its expression gives' : '',
+    given === undefined ? '' : `whom its expression gives (${given === 0 ? 'nobody' : String(given)})`,
   ].filter(Boolean)
   return `“${rule.name}” names ${parts.join(' and ') || 'nobody'}`
 }

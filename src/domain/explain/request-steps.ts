@@ -1,3 +1,4 @@
+import { priorityName } from '../priority.ts'
 import { wordOf } from './decision-rounds.ts'
 import type { ExplanationStep } from './explanation.ts'
 import type { IntentStory, RequestStory, RuleAnswer } from './story.ts'
@@ -26,7 +27,7 @@ function accepted(intent: IntentStory): ExplanationStep[] {
       kind,
       source,
       type,
-      priority,
+      priority: priorityName(priority),
       category,
       event_id: intent.eventId,
       idempotency_key: intent.idempotencyKey,
