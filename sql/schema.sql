@@ -285,7 +285,7 @@ create table carillon.intents (
   constraint intents_pkey PRIMARY KEY (tenant_id, id),
   constraint expires_after_scheduled CHECK ((expires_at > scheduled_at)),
   constraint kind_known CHECK ((kind = ANY (ARRAY['direct'::text, 'event'::text]))),
-  constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text]))),
+  constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text, 'cancelled'::text]))),
   constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
   constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text, 'kafka'::text]))) NOT VALID
 ) partition by RANGE (id);
@@ -702,6 +702,7 @@ CREATE INDEX digests_closed ON carillon.digests USING btree (closed_at) WHERE (s
 CREATE INDEX digests_due ON carillon.digests USING btree (closes_at) WHERE (state <> 'closed'::text);
 CREATE INDEX digests_recipient ON carillon.digests USING btree (tenant_id, recipient_id, id);
 CREATE INDEX digests_retime ON carillon.digests USING btree (tenant_id, id) WHERE retime;
+CREATE INDEX intents_cancelled ON ONLY carillon.intents USING btree (tenant_id, id) WHERE (outcome = 'cancelled'::text);
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
 CREATE INDEX open_alerts_noted ON ONLY carillon.open_alerts USING btree (noted_at);
 CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_at, id);
@@ -954,6 +955,8 @@ create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp 
 create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
 create function carillon.bump_every_tenant() returns trigger -- volatile security definer
 create function carillon.bump_settings() returns trigger -- volatile security definer
+create function carillon.cancel_planned(p_tenant uuid, p_intent uuid, p_after uuid, p_limit integer, p_batch uuid, p_now timestamp with time zone, OUT last_id uuid, OUT stopped integer) returns record -- volatile security definer
+create function carillon.cancelled_intents(p_tenant uuid, p_least uuid, p_greatest uuid) returns uuid[] -- volatile
 create function carillon.change_contact_point(p_tenant uuid, p_recipient text, p_change text, p_channel carillon.channel, p_address text, p_now timestamp with time zone, p_device_id text DEFAULT NULL::text, p_first boolean DEFAULT false, p_verified boolean DEFAULT false, p_reason text DEFAULT NULL::text) returns boolean -- volatile
 create function carillon.change_preferences(p_tenant uuid, p_recipient text, p_patch jsonb, p_by text, p_now timestamp with time zone) returns integer -- volatile
 create function carillon.channel_names() returns text[] -- immutable
@@ -989,6 +992,7 @@ create function carillon.keep_members_after_update() returns trigger -- volatile
 create function carillon.keep_preference_versions() returns trigger -- volatile security definer
 create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
 create function carillon.last_id_of(id uuid) returns uuid -- immutable
+create function carillon.mark_cancelled(p_tenant uuid, p_intent uuid, p_batch uuid, p_now timestamp with time zone) returns integer -- volatile security definer
 create function carillon.merge_patch(p_target jsonb, p_patch jsonb) returns jsonb -- immutable
 create function carillon.new_id(at timestamp with time zone) returns uuid -- volatile
 create function carillon.new_intent_id(at timestamp with time zone) returns uuid -- volatile
@@ -1000,6 +1004,7 @@ create function carillon.notify(type text, recipient jsonb, template text DEFAUL
 create function carillon.oldest_asked() returns timestamp with time zone -- stable security definer
 create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
 create function carillon.payload_hash(kind text, type text, priority smallint, category text, event_id text, scheduled_at timestamp with time zone, expires_at timestamp with time zone, payload jsonb) returns bytea -- stable
+create function carillon.planning_key(p_tenant uuid) returns bigint -- immutable
 create function carillon.priorities_of(p_lane text) returns smallint[] -- immutable
 create function carillon.read_contact_points(p_function text, p_points jsonb) returns jsonb -- stable
 create function carillon.read_preferences(p_given jsonb, p_kind text DEFAULT 'preferences'::text, p_path text[] DEFAULT '{}'::text[]) returns jsonb -- stable
@@ -1168,6 +1173,8 @@ grant execute on function carillon.add_suppressions to carillon_api, carillon_wo
 grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
+grant execute on function carillon.cancel_planned to carillon_api;
+grant execute on function carillon.cancelled_intents to carillon_worker;
 grant execute on function carillon.change_contact_point to carillon_api, carillon_worker;
 grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
 grant execute on function carillon.channel_names to carillon_api, carillon_worker;
@@ -1194,6 +1201,7 @@ grant execute on function carillon.invalidate_contact_point to carillon_api, car
 grant execute on function carillon.is_asked to carillon_worker;
 grant execute on function carillon.is_time_zone to carillon_api, carillon_worker;
 grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.mark_cancelled to carillon_api;
 grant execute on function carillon.merge_patch to carillon_api, carillon_worker;
 grant execute on function carillon.new_id to carillon_api, carillon_worker;
 grant execute on function carillon.new_intent_id to carillon_api, carillon_worker;
@@ -1202,6 +1210,7 @@ grant execute on function carillon.notification_id to carillon_analyst, carillon
 grant execute on function carillon.notification_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notify to carillon_api, carillon_caller;
 grant execute on function carillon.oldest_asked to carillon_api, carillon_worker;
+grant execute on function carillon.planning_key to carillon_worker;
 grant execute on function carillon.priorities_of to carillon_worker;
 grant execute on function carillon.read_contact_points to carillon_api;
 grant execute on function carillon.read_preferences to carillon_api, carillon_worker;

@@ -60,20 +60,31 @@ export interface PlannedRow {
   rule_id: string | null
 }
 
+/** Notifications that one statement looks at: a story may have a million of them. */
+const lookedAt = 20_000
+
 /**
- * What was let through of these intents, in the order of the ids: at most `most` of each, with how many there are of it
- * (`total`). With a rule, of that rule alone.
+ * What was let through of these intents, in the order of the ids, a part of it at a time: some of each, with how many of it
+ * there are in the part (`total`). With a rule, of that rule alone.
  */
-export async function findPlanned(
+export async function* findPlanned(
   on: Queryable,
   tenantId: string,
   intentIds: readonly string[],
   ruleId: string | undefined,
   most: number,
-): Promise<(PlannedRow & { total: number })[]> {
-  if (intentIds.length === 0) return []
+): AsyncGenerator<(PlannedRow & { total: number })[]> {
+  if (intentIds.length === 0) return
+  type Looked = { looked: number; last: string | null; id: string | null }
   const [least, greatest] = idBounds(intentIds)
-  return run(on, plannedSql, [tenantId, intentIds, least, lastIdOf(greatest), ruleId, most])
+  for (let after = least; ; ) {
+    const values = [tenantId, intentIds, after, lastIdOf(greatest), ruleId, most, lookedAt]
+    const rows = await run<PlannedRow & { total: number } & Record<string, unknown>>(on, plannedSql, values)
+    const { looked, last } = rows[0] as unknown as Looked
+    yield rows.filter(({ id }) => id !== null)
+    if (looked < lookedAt) return
+    after = last!
+  }
 }
 
 /** Which of these were let through. */

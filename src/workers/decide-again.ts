@@ -7,10 +7,9 @@ import { permit } from '../pipeline/permit/permit.ts'
 import { settleSnoozed } from '../pipeline/plan/settle-snoozed.ts'
 import { releaseFallbacks } from '../pipeline/settle/release-fallbacks.ts'
 import type { Clock } from '../platform/clock.ts'
-import { inTransaction, isPassingFault, type Queryable } from '../platform/db.ts'
+import { inTransaction, isLostConnection, isPassingFault, type Queryable } from '../platform/db.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import type { Logger } from '../platform/logger.ts'
-import { loadRuleVersions } from '../store/rules.ts'
 import { postponeSnooze } from '../store/snoozes.ts'
 import type { TemplateCatalogue } from '../store/template-catalogue.ts'
 import type { SettingsCatalogue, TenantSettings } from '../store/tenant-settings.ts'
@@ -32,8 +31,8 @@ export interface DecideAgainDeps {
   logger?: Pick<Logger, 'error'>
 }
 
-/** Snoozes that one transaction takes on. */
-export const mostSnoozes = 500
+/** Snoozes that one transaction takes on: whoever changes his preferences waits for it, and the API waits half a second at most. */
+export const mostSnoozes = 200
 
 /** One that cannot be decided is tried again then, and holds up no other. */
 const postponedMs = 60_000
@@ -80,7 +79,8 @@ async function decideSome(on: DecideAgainDeps, most: number, taken: TakenSnoozes
       }
     })
   } catch (error) {
-    for (const release of releases) await release()
+    // It may have been written all the same, and then more would go out than the limits allow.
+    if (!isLostConnection(error)) for (const release of releases) await release()
     throw error
   }
   for (const queue of queues) on.wake(queue)
@@ -95,7 +95,7 @@ async function decideTenant(
 ): Promise<{ waking: string[]; release: () => Promise<void> }> {
   const waiting = await load()
   const settings = await on.settings.of(tenantId)
-  const candidates = await withWants(trx, tenantId, waiting, settings, now)
+  const candidates = await withHeldBack(trx, tenantId, waiting, settings, now)
   await on.catalogue.load(
     tenantId,
     candidates.flatMap(({ wanted }) => wanted.template ?? []),
@@ -114,26 +114,19 @@ async function decideTenant(
   }
 }
 
-/** What their rules say of the time, and what holds them back by now. */
-async function withWants(
+/** What holds them back by now. */
+async function withHeldBack(
   trx: Queryable,
   tenantId: string,
   waiting: readonly Snoozed[],
-  settings: TenantSettings,
+  { alerts }: TenantSettings,
   now: Date,
 ): Promise<Snoozed[]> {
-  const versions = waiting.flatMap(({ rule }) => (rule ? [rule] : []))
-  const rules = versions.length === 0 ? [] : await loadRuleVersions(trx, tenantId, versions)
   const events = waiting
     .filter(({ wanted }) => wanted.intent.payload.statusEvent === undefined)
     .map(({ id, wanted }) => ({ id, scope: scopeOfIntent(wanted.intent, now) }))
-  const held = await stillHeldBack(trx, tenantId, events, settings.alerts, now)
-  return waiting.map((each) => {
-    const rule = rules.find(({ id, version }) => id === each.rule?.id && version === each.rule.version)
-    const schedule = rule ? rule.schedule : each.wanted.schedule
-    const named = rule && { id: rule.id, name: rule.name, version: rule.version }
-    return { ...each, wanted: { ...each.wanted, rule: named, schedule, heldBack: held.get(each.id) } }
-  })
+  const held = await stillHeldBack(trx, tenantId, events, alerts, now)
+  return waiting.map((each) => ({ ...each, wanted: { ...each.wanted, heldBack: held.get(each.id) } }))
 }
 
 function endedOf({ id, hasFallback, recipient, wanted: { intent } }: Snoozed) {

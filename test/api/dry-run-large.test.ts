@@ -63,11 +63,16 @@ const rule = (changes: object) => ({
 })
 
 /** Each step of a run; `onStep` may end it. */
-async function run(input: Partial<DraftInput>, onStep: (step: Progress) => boolean = () => false, pages?: PageSizes) {
+async function run(
+  input: Partial<DraftInput>,
+  onStep: (step: Progress) => boolean = () => false,
+  pages?: PageSizes,
+  check = () => {},
+) {
   const draft = judgeDraft({ since, until: new Date(from.getTime() + 2 * hourMs).toISOString(), ...input }, clock.now())
   const read = <T>(work: Parameters<typeof readAsTenants<T>>[2]) => readAsTenants(world.api, [tenant], work)
   const gates = { enabledChannels: [], defaultChannels: ['email' as const] }
-  const prepared = await read((trx) => prepareReplay(trx, tenant, draft, { gates, clock, ids: world.ids }))
+  const prepared = await read((trx) => prepareReplay(trx, tenant, draft, { gates, clock, ids: world.ids, check }))
   let last: Progress | undefined
   for await (last of replay(prepared, read, pages)) if (onStep(last)) break
   return last!
@@ -164,5 +169,16 @@ describe('many recipients of one event', () => {
     assert.deepEqual([tally.recipients, tally.newlySentCount, tally.noLongerSentCount], [3, 1, 998])
     assert.equal(tally.noLongerSent.length, 20)
     assert.ok(String(tally.noLongerSent[0]!.notificationId) > firstIdAt(when.getTime()))
+  })
+
+  it('are left between two of their pages, too', async () => {
+    let pages = 0
+    const check = () => {
+      if (++pages > 3) throw new Error('left')
+    }
+    const drafted = rule({ eventTypes: ['crowd.called'], recipientSelector: { roles: ['crowd-'] } })
+    const period = { since: new Date(from.getTime() + 1.5 * hourMs).toISOString(), rule: drafted }
+    await assert.rejects(run(period, undefined, { intents: 10, recipients: 300 }, check), /left/)
+    assert.equal(pages, 4)
   })
 })

@@ -11,6 +11,7 @@ import { upsertRecipients } from '../../src/store/recipients.ts'
 import { definitionOf, saveRules } from '../../src/store/rules.ts'
 import { createSilence } from '../../src/store/silences.ts'
 import { addSuppressions } from '../../src/store/suppressions.ts'
+import { processIntents } from '../../src/workers/process-intents.ts'
 import { aRule } from '../support/rules.ts'
 import { createApiWorld, type Data } from './api-world.ts'
 import { overSse } from './subscribe.ts'
@@ -75,7 +76,7 @@ const refusal = async (input: object) => world.error(query, { input: { since, un
 
 before(async () => {
   for (const { name } of await world.rows<{ name: string }>('select name from carillon.partitioned_tables')) {
-    await world.admin.query('select carillon.ensure_partitions($1, $2, 9)', [name, start])
+    await world.admin.query('select carillon.ensure_partitions($1, $2, 12)', [name, start])
   }
   const people = ['ann', 'bob', 'cleo'].map((id) => ({
     externalId: id,
@@ -463,5 +464,64 @@ describe('what has a history', () => {
     })
     const said = await dryRun({ rule, since: from, until: clock.now().toISOString() })
     assert.deepEqual(said.byVerdict, { sent: 1, 'snoozed:quiet_hours': 1 })
+  })
+})
+
+describe('a draft that changes nothing', () => {
+  it('changes nothing for requests and events of every kind', async () => {
+    clock.set(at(10, '22:30:00'))
+    const from = clock.now().toISOString()
+    const folding = { name: 'folding', eventTypes: ['mix.folded'], selector: { userIds: ['cleo', 'ann'] } }
+    await save(aRule({ ...folding, id: world.ids.id(), digest: { windowMs: 3_600_000 } }))
+    const failing = { subject: { cel: 'event.data.missing' } }
+    await save(aRule({ id: world.ids.id(), name: 'failing', eventTypes: ['mix.failing'], templateVars: failing }))
+    clock.advance(1_000)
+    const to = (id: string) => ({ type: 'user' as const, id })
+    const soon = new Date(clock.now().getTime() + 60_000).toISOString()
+    const later = new Date(clock.now().getTime() + 12 * 3_600_000).toISOString()
+    const requests = [
+      world.intent({ recipients: [{ type: 'role', id: 'team' }] }),
+      world.intent({ recipients: [{ type: 'role', id: 'nobody' }] }),
+      world.intent({ recipients: [to('ann'), to('bob'), { type: 'user', email: 'x@example.com' }] }),
+      world.intent({ recipients: [to('zoe')], channels: ['sms'], fallbackChannels: ['in_app'] }),
+      world.intent({ recipients: [to('zoe')], channels: ['audit'] }),
+      world.intent({ recipients: [to('zoe')], channels: ['audit', 'sms'] }),
+      world.intent({ recipients: [to('ann')], template: 'no such template' }),
+      world.intent({ recipients: [to('ann')] }, { expiresAt: soon }),
+      world.intent({ recipients: [to('ann')] }, { priority: 3 }),
+      world.intent({ recipients: [to('ann')] }, { category: 'marketing' }),
+      world.intent({
+        recipients: [{ type: 'system', id: 'pager', webhookUrl: 'https://example.com' }],
+        channels: ['webhook'],
+      }),
+      event('mix.folded', {}),
+      event('mix.failing', {}),
+      event('mix.unmatched', {}),
+    ]
+    const [scheduled] = [world.intent({ recipients: [to('ann')] }, { scheduledAt: later })]
+    await world.plan(requests)
+    const [answer] = await world.accept([scheduled!])
+    clock.set(later)
+    await processIntents({ tenant_id: tenant, ids: [answer!.intentId] }, world.planning)
+    clock.advance(60_000)
+    const said = await dryRun({ preferenceDefaults: {}, since: from, until: clock.now().toISOString() })
+    assert.deepEqual([said.newlySent, said.noLongerSent], [[], []])
+    assert.deepEqual([said.events, said.matched], [15, 13])
+    assert.deepEqual(said.faults, { 'failing: templateVars.subject: no_such_field': 1 })
+    assert.deepEqual(said.byVerdict, {
+      sent: 9,
+      'snoozed:quiet_hours': 2,
+      folded: 2,
+      expired: 1,
+      'failed:template_not_found': 1,
+      'suppressed:no_address': 1,
+      'suppressed:no_consent': 1,
+      'suppressed:no_recipients': 1,
+    })
+    const [row] = await world.rows<{ count: number }>(
+      'select count(*)::int from carillon.notifications n where n.tenant_id = $1 and n.created_at >= $2',
+      [tenant, from],
+    )
+    assert.equal(said.recipients, row!.count)
   })
 })

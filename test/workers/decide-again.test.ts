@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RecipientRef } from '../../src/domain/intent.ts'
+import type { Rule } from '../../src/domain/rule.ts'
 import { asTenants } from '../../src/platform/db.ts'
 import { changePreferences } from '../../src/store/preferences.ts'
+import { definitionOf, saveRules } from '../../src/store/rules.ts'
 import type { SettingsCatalogue } from '../../src/store/tenant-settings.ts'
 import { decideAgain } from '../../src/workers/decide-again.ts'
 import { eventually } from '../support/eventually.ts'
+import { aRule } from '../support/rules.ts'
 import { testClock } from '../support/test-clock.ts'
 import { createWorld } from '../support/world.ts'
 
@@ -78,4 +82,43 @@ test('who opts out while it is being decided is not sent what was decided by wha
   assert.equal(await decideAgain({ ...on, settings }), 1)
   await saying
   assert.equal(await stateOf(intent!), 'suppressed')
+})
+
+const save = async (rule: Rule) => {
+  const row = { id: rule.id, name: rule.name, enabled: true, definition: definitionOf(rule) }
+  await saveRules(world.worker, world.tenant, [row], 'test', clock.now())
+  clock.advance(1_000)
+}
+const event = (type: string) => {
+  const none = { recipients: undefined, channels: undefined, subject: undefined, body: undefined }
+  return world.intent({ ...none, event: { domain: 'shop' } }, { kind: 'event', type, eventId: world.ids.id() })
+}
+/** Nobody of whom we have a record: the address is the rule's. */
+const isa: RecipientRef = { type: 'user', id: 'isa', email: 'isa@example.com' }
+
+test('whom a rule names by id and address is sent there, also after a wait', async () => {
+  clock.set(evening)
+  await say('isa', { quietHours })
+  const templateVars = { subject: 'A', body: 'B' }
+  await save(aRule({ eventTypes: ['shop.opened'], selector: { addresses: [isa] }, templateVars }))
+  const [intent] = await world.plan([event('shop.opened')])
+  assert.equal(await stateOf(intent!), 'snoozed')
+  clock.set(morning)
+  assert.equal(await decideAgain(on), 1)
+  const rows = await world.rows(
+    'select state::text, address from carillon.deliveries where carillon.intent_id_of(id) = $1',
+    [intent],
+  )
+  assert.deepEqual(rows, [{ state: 'queued', address: 'isa@example.com' }])
+})
+
+test('a digest goes where the request or the rule has said', async () => {
+  clock.set(evening)
+  const digest = { windowMs: 60_000 }
+  await save(
+    aRule({ eventTypes: ['shop.sold'], selector: { addresses: [isa] }, digest, templateVars: { subject: 'A' } }),
+  )
+  await world.plan([event('shop.sold')])
+  const rows = await world.rows(`select recipient from carillon.digests where recipient_id = 'isa'`)
+  assert.deepEqual(rows, [{ recipient: isa }])
 })

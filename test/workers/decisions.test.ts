@@ -1,8 +1,10 @@
 /** From an event to what each gate says of it, on the real database: rules, people, preferences, quiet hours, limits, and what waits. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { deliveryId, notificationId } from '../../src/domain/ids.ts'
 import type { Rule } from '../../src/domain/rule.ts'
-import { asTenants } from '../../src/platform/db.ts'
+import { releaseFallbacks } from '../../src/pipeline/settle/release-fallbacks.ts'
+import { asTenants, inTransaction } from '../../src/platform/db.ts'
 import { createLimit } from '../../src/store/limits.ts'
 import { ensurePartitions } from '../../src/store/partitions.ts'
 import { changePreferences } from '../../src/store/preferences.ts'
@@ -216,4 +218,47 @@ test('a page of a rule goes on with the rule as it was, and nobody is doubled', 
   const planned = (await stateOf(id)).map(({ recipient_id }) => recipient_id)
   assert.equal(planned.length, 25)
   assert.equal(new Set(planned).size, 25)
+})
+
+test('a fallback whose turn comes in quiet hours waits for their end', async () => {
+  clock.set('2026-11-25T12:00:00Z')
+  const quiet = { enabled: true, startTime: '22:00', endTime: '07:00', timezone: 'Etc/UTC', allowCritical: true }
+  await prefer({ recipientId: 'ida', patch: { quietHours: quiet }, by: 'test' })
+  const recipients = [{ type: 'user' as const, id: 'ida', email: 'ida@example.com', phone: '+491' }]
+  const request = world.intent({ recipients, channels: ['email'], fallbackChannels: ['sms'] })
+  const [intentId] = await world.plan([request])
+  const states = async () => (await stateOf(intentId!)).map(({ state, reason }) => [state, reason])
+  assert.deepEqual(await states(), [
+    ['queued', null],
+    ['held', null],
+  ])
+  clock.set('2026-11-25T22:30:00Z')
+  const email = deliveryId(notificationId(intentId!, 1), 'email')
+  await world.admin.query(`update carillon.deliveries set state = 'failed', reason = 'permanent' where id = $1`, [
+    email,
+  ])
+  const about = {
+    recipient_id: 'ida',
+    type: 'shop.order.paid',
+    has_fallback: true,
+    idempotency_key: null,
+    correlation_id: null,
+    traceparent: null,
+  }
+  await inTransaction(world.worker, (trx) =>
+    releaseFallbacks(trx, world.tenant, [{ deliveryId: email, about }], world.ids, clock.now()),
+  )
+  await again()
+  assert.deepEqual((await states())[1], ['snoozed', 'quiet_hours'])
+  clock.set('2026-11-26T07:00:00Z')
+  await again()
+  assert.deepEqual((await states())[1], ['queued', null])
+  const told = await world.rows(
+    `select type, data ->> 'fallback' as fallback from carillon.events_of($1) where data ->> 'channel' = 'sms' order by xid, id`,
+    [intentId],
+  )
+  assert.deepEqual(told, [
+    { type: 'notification.sms.snoozed', fallback: null },
+    { type: 'notification.sms.requested', fallback: 'true' },
+  ])
 })

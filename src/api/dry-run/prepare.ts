@@ -20,6 +20,7 @@ export interface PrepareDeps {
   gates: GateSettings
   clock: Clock
   ids: IdSource
+  check(): void
 }
 
 /** Loads what a dry run needs from its beginning to its end. A draft of preferences that is none throws a fault. */
@@ -27,7 +28,7 @@ export async function prepareReplay(
   trx: Queryable,
   tenantId: string,
   draft: Draft,
-  { gates, clock, ids }: PrepareDeps,
+  { gates, clock, ids, check }: PrepareDeps,
 ): Promise<Replay> {
   const { since, until } = draft
   const limits = limitsOf(await listLimits(trx, tenantId), draft.limits)
@@ -49,6 +50,7 @@ export async function prepareReplay(
     alerts: silences.length + inhibitions.length > 0 ? createPastAlerts(silences, inhibitions) : undefined,
     gates,
     clock,
+    check,
   }
 }
 

@@ -26,10 +26,13 @@ export async function loadReally(
   const really = new Map<string, Really>()
   if (ruleId !== undefined && !wasThere) return really
   const ids = intents.map(({ id }) => id)
-  for (const row of await findPlanned(on, tenantId, ids, ruleId, mostNamed)) {
-    const ofIntent = really.get(row.intent_id) ?? { total: row.total, named: new Map() }
-    ofIntent.named.set(keyOfRow(row), row.id)
-    really.set(row.intent_id, ofIntent)
+  for await (const part of findPlanned(on, tenantId, ids, ruleId, mostNamed)) {
+    for (const [intentId, rows] of Map.groupBy(part, ({ intent_id }) => intent_id)) {
+      const ofIntent = really.get(intentId) ?? { total: 0, named: new Map() }
+      ofIntent.total += rows[0]!.total
+      for (const row of rows.slice(0, mostNamed - ofIntent.named.size)) ofIntent.named.set(keyOfRow(row), row.id)
+      really.set(intentId, ofIntent)
+    }
   }
   return really
 }

@@ -41,6 +41,8 @@ export interface Replay {
   alerts?: PastAlerts
   gates: GateSettings
   clock: Clock
+  /** Called between pages of recipients; what it throws ends the run. */
+  check(): void
 }
 
 export interface Progress {
@@ -132,6 +134,7 @@ async function decidePage(
   )
   const named = new Set<Intent>()
   for (let work: Work[] = [{ wanted }]; work.length > 0; ) {
+    on.check()
     const { wanted: wants, after } = work.shift()!
     const chunk = { tenant_id: on.tenantId, ids: [], after }
     const resolved = await resolveRecipients(trx, wants, chunk, mostRecipients, on.draft.since, peopleThen)

@@ -128,7 +128,10 @@ builder.queryField('dryRun', (t) =>
       try {
         const endsAt = performance.now() + mostMs
         let last: Result | undefined
-        for await (last of await begin(context, draft)) if (performance.now() >= endsAt) break
+        const check = () => {
+          if (performance.now() > endsAt + mostMs) throw tooMany()
+        }
+        for await (last of await begin(context, draft, check)) if (performance.now() >= endsAt) break
         return last!
       } finally {
         leave()
@@ -147,7 +150,7 @@ builder.subscriptionField('dryRunProgress', (t) =>
       const draft = judgeDraft(input, context.services.clock.now())
       return subscribed(context, (signal) => {
         signal.addEventListener('abort', enter(context), { once: true })
-        return begin(context, draft)
+        return begin(context, draft, () => signal.throwIfAborted())
       })
     },
     resolve: (progress) => progress,
@@ -168,11 +171,18 @@ function enter({ principal: { tenantId } }: ApiContext): () => void {
   }
 }
 
-async function begin({ principal, services }: ApiContext, draft: Draft): Promise<AsyncGenerator<Result>> {
+const tooMany = () =>
+  fault('TOO_COMPLEX', 'its events have more recipients than a query has time for: subscribe to dryRunProgress')
+
+async function begin(
+  { principal, services }: ApiContext,
+  draft: Draft,
+  check: () => void,
+): Promise<AsyncGenerator<Result>> {
   const { tenantId } = principal
   const { config, clock, ids, pool } = services
   const gates = { enabledChannels: config.CHANNEL_ENABLE_LIST, defaultChannels: config.CHANNEL_DEFAULT }
   const read = <T>(work: (trx: Queryable) => Promise<T>) => readAsTenants(pool, [tenantId], work)
-  const prepared = await read((trx) => prepareReplay(trx, tenantId, draft, { gates, clock, ids }))
+  const prepared = await read((trx) => prepareReplay(trx, tenantId, draft, { gates, clock, ids, check }))
   return replay(prepared, read)
 }

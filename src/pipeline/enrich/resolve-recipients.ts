@@ -14,6 +14,8 @@ export interface Addressee {
   intent: Intent
   wanted: Wanted<Intent>
   ordinal: number
+  /** As the want names them; members of a role by their id. */
+  ref: RecipientRef
   recipient: Person
   /** A role or group without a member: there is nobody to notify, and the notification says so. */
   empty?: true
@@ -29,7 +31,7 @@ export interface Continuation {
 
 type Place = NonNullable<Chunk['after']>
 /** An addressee before we know who it is. */
-export type Named = Omit<Addressee, 'recipient'> & { ref: RecipientRef }
+export type Named = Omit<Addressee, 'recipient'>
 /** Loads who they are, in their order. */
 export type PeopleLoader = (on: Queryable, tenantId: string, named: readonly Named[], now: Date) => Promise<Person[]>
 /** The first members of an audience behind a place; `whole` where there are no others. */
@@ -67,7 +69,7 @@ export async function resolveRecipients(
   }
   const people = await peopleOf(on, chunk.tenant_id, named, now)
   return {
-    addressees: named.map(({ ref: _, ...place }, index) => ({ ...place, recipient: people[index]! })),
+    addressees: named.map((place, index) => ({ ...place, recipient: people[index]! })),
     continuations,
   }
 }
