@@ -810,6 +810,14 @@ create view carillon.audit_log with (security_invoker=true) as
     l.line
    FROM (carillon.audit_batches b
      CROSS JOIN LATERAL json_array_elements(b.lines) l(line));
+create view carillon.decision_log with (security_invoker=true) as
+ SELECT b.tenant_id,
+    ((l.line ->> 'id'::text))::uuid AS id,
+    b.at,
+    b.id AS batch,
+    l.line
+   FROM (carillon.decision_batches b
+     CROSS JOIN LATERAL json_array_elements(b.lines) l(line));
 create view carillon.delivery_facts with (security_invoker=true) as
  SELECT tenant_id,
     id,
@@ -958,6 +966,7 @@ create function carillon.check_recipient(p_function text, p_recipient text) retu
 create function carillon.check_suppressed(p_function text, p_channel text, p_address text) returns void -- stable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
 create function carillon.decide_again(p_tenant uuid, p_recipients text[], p_now timestamp with time zone) returns bigint -- volatile
+create function carillon.decisions_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, batch uuid, line json) -- stable
 create function carillon.delete_recipient(recipient text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.delete_recipients(p_tenant uuid, p_ids text[], p_by text, p_now timestamp with time zone) returns SETOF text -- volatile
 create function carillon.delivery_ids(p_notification uuid) returns SETOF uuid -- immutable
@@ -1040,6 +1049,8 @@ grant select on carillon.dead_letters to carillon_api;
 grant delete, insert, select, update on carillon.dead_letters to carillon_worker;
 grant select on carillon.decision_batches to carillon_api;
 grant delete, insert, select, update on carillon.decision_batches to carillon_worker;
+grant select on carillon.decision_log to carillon_api;
+grant select on carillon.decision_log to carillon_worker;
 grant select on carillon.deliveries to carillon_api;
 grant delete, insert, select, update on carillon.deliveries to carillon_worker;
 grant select on carillon.delivery_attempts to carillon_api;
@@ -1172,6 +1183,7 @@ grant execute on function carillon.check_recipient to carillon_api;
 grant execute on function carillon.check_suppressed to carillon_api;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.decide_again to carillon_api, carillon_worker;
+grant execute on function carillon.decisions_of to carillon_api, carillon_worker;
 grant execute on function carillon.delete_recipient to carillon_api, carillon_caller;
 grant execute on function carillon.delete_recipients to carillon_api;
 grant execute on function carillon.drop_partition to carillon_worker;

@@ -154,6 +154,12 @@ describe('preferences', () => {
     await set('', { categories: null })
   })
 
+  test('quiet hours may be whole days, which they name', async () => {
+    const weekend = { enabled: true, startTime: '00:00', endTime: '00:00', days: [6, 7] }
+    await set('wim', { quietHours: weekend })
+    assert.deepEqual(await said('wim'), { quietHours: { ...weekend, allowCritical: true } })
+  })
+
   test('a login of another tenant writes there, and cannot name this one', async () => {
     const stranger = await login([world.otherTenant])
     await stranger.query(`select carillon.set_preferences('hal', '{"enabled": false}')`)

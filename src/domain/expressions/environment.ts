@@ -32,6 +32,9 @@ const deepFunctions = new Set(['@in', 'format', 'join'])
 /** Functions that go over a text by characters in JavaScript: a unit pays for four of them, elsewhere for 64. */
 const slowFunctions = new Set(['lowerAscii', 'upperAscii', 'trim', 'replace', 'split', 'format', 'strings.quote'])
 
+/** Functions that look for one text in another: in the worst case at each place of it for all of the other. */
+const searchFunctions = new Set(['contains', 'indexOf', 'lastIndexOf', 'replace', 'split'])
+
 /** What a call costs besides; formatting a number makes a formatter. */
 const extraCost: Readonly<Record<string, number>> = { format: 100, matches: 10, timestamp: 5, duration: 5 }
 
@@ -55,6 +58,7 @@ function metered(group: FunctionGroup): FunctionGroup {
   const isDeep = deepFunctions.has(group.name)
   const shift = slowFunctions.has(group.name) ? 2 : 6
   const extra = extraCost[group.name] ?? 0
+  const isSearch = searchFunctions.has(group.name)
   const isConcat = group.name === '_+_'
   const isEquality = group.name === '_==_' || group.name === '_!=_'
   return {
@@ -69,6 +73,7 @@ function metered(group: FunctionGroup): FunctionGroup {
         const [left, right] = args
         if (extra > 0) spend(extra)
         if (target !== undefined) charge(target, shift, isDeep)
+        if (isSearch) chargeSearch(target, left)
         if (isEquality) chargeComparison(left, right)
         else for (const arg of args) charge(arg, shift, isDeep && !(group.name === '@in' && isCelMap(arg)))
         const result =
@@ -96,9 +101,14 @@ function charge(value: CelValue, shift: number, isDeep: boolean): void {
     spend(1)
     for (const item of value) charge(item, shift, true)
   } else if (isDeep && isCelMap(value)) {
-    spend(1 + value.size)
+    spend(1 + 4 * value.size)
     for (const item of value.values()) charge(item, shift, true)
-  }
+  } else spend(1)
+}
+
+function chargeSearch(text: CelValue | undefined, sought: CelValue | undefined): void {
+  if (typeof text !== 'string' || typeof sought !== 'string') return
+  spend(Math.floor((Math.max(0, text.length - sought.length) * sought.length) / 512))
 }
 
 /** Two lists or maps are compared part by part until they differ, which is no more than the parts of one. */

@@ -35,6 +35,7 @@ class JsonMap {
   readonly [mapMark] = {}
   readonly #fields: JsonObject
   readonly #read = new Map<string, CelValue>()
+  #known: readonly string[] | undefined
 
   constructor(fields: JsonObject) {
     this.#fields = fields
@@ -44,8 +45,9 @@ class JsonMap {
     return this.#keys().length
   }
 
-  #keys(): string[] {
-    return Object.keys(this.#fields).filter((key) => this.#fields[key] !== undefined)
+  #keys(): readonly string[] {
+    this.#known ??= Object.keys(this.#fields).filter((key) => this.#fields[key] !== undefined)
+    return this.#known
   }
 
   get(key: unknown): CelValue | undefined {

@@ -232,6 +232,10 @@ function idsOf(evaluated: Evaluated): { ok: true; ids: string[] } | { ok: false;
   return { ok: true, ids }
 }
 
+/**
+ * The group of an alert. What asks for data that an event does not have is null there, or does not say that it is over, as
+ * on Alertmanager: an alert that lacks a label must not be lost.
+ */
 function groupOf(
   { rule, group }: CompiledRule,
   scope: Scope,
@@ -239,16 +243,18 @@ function groupOf(
   if (!group || !rule.group) return undefined
   const values: unknown[] = []
   for (const { part, expression } of group.by) {
-    const evaluated = expression.evaluate(scope)
+    const evaluated = orAbsent(expression.evaluate(scope), null)
     if (!evaluated.ok) return { part, ...evaluated }
     values.push(evaluated.value)
   }
-  const resolved = group.resolved?.evaluate(scope) ?? no
+  const resolved = orAbsent(group.resolved?.evaluate(scope) ?? no, false)
   if (!resolved.ok) return { part: 'group.resolved', ...resolved }
   return { key: foldKey(rule.id, values), resolved: resolved.value === true, policy: rule.group }
 }
 
 const no = { ok: true, value: false } as const
+const orAbsent = (evaluated: Evaluated, absent: null | false): Evaluated =>
+  !evaluated.ok && evaluated.code === 'no_such_field' ? { ok: true, value: absent } : evaluated
 const maxKeyLength = 200
 
 /** Which of a rule's digests or groups: keys may be long, and hold what people wrote. */

@@ -19,15 +19,12 @@ const markSql = statement('match/mark_intents')
 /** What matching reads of an intent. */
 export type MatchIntent = EventIntent & { kind: 'direct' | 'event' }
 
-/** Hears of variables that could not be given for a recipient, when they are asked for. */
-export type OnRecipientFault = (fault: RuleFault) => void
-const unheard: OnRecipientFault = () => {}
-
 export interface MatchedIntents<I extends MatchIntent> {
   /** Those of an intent stand together. */
   wanted: Wanted<I>[]
   /** Business events that no rule wants. */
   unmatched: I[]
+  /** Whole once the variables of all recipients were told. */
   health: RuleHealthNotes
 }
 
@@ -36,29 +33,20 @@ export function matchIntents<I extends MatchIntent>(
   intents: readonly I[],
   rules: CompiledRules,
   now: Date,
-  onFault: OnRecipientFault = unheard,
 ): MatchedIntents<I> {
   const events = intents.filter(({ kind }) => kind === 'event')
   const { matched, unmatched, health } = matchEvents(events, rules, now)
   const direct = events.length === intents.length ? [] : intents.filter(({ kind }) => kind === 'direct')
-  return {
-    wanted: [...direct.map(wantedByRequest), ...matched.map((match) => wantedByRule(match, onFault))],
-    unmatched,
-    health,
-  }
+  const byRules = matched.map((match) => wantedByRule(match, (fault) => health.faults.push(fault)))
+  return { wanted: [...direct.map(wantedByRequest), ...byRules], unmatched, health }
 }
 
 /** What these rules want of an event; one whose expressions fail wants nothing. */
-export function wantsOfRules<I extends MatchIntent>(
-  intent: I,
-  rules: readonly CompiledRule[],
-  now: Date,
-  onFault: OnRecipientFault = unheard,
-): Wanted<I>[] {
+export function wantsOfRules<I extends MatchIntent>(intent: I, rules: readonly CompiledRule[], now: Date): Wanted<I>[] {
   const scope = scopeOfIntent(intent, now)
   return rules.flatMap((compiled) => {
     const asked = askRule(compiled, intent, scope)
-    return asked !== undefined && 'want' in asked ? [wantedByRule(asked, onFault)] : []
+    return asked !== undefined && 'want' in asked ? [wantedByRule(asked, () => {})] : []
   })
 }
 
@@ -69,7 +57,9 @@ function wantedByRequest<I extends MatchIntent>(intent: I): Wanted<I> {
   return { intent, refs: recipients, priority, category, channels, fallbackChannels, template, schedule, isDigest }
 }
 
-function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: OnRecipientFault): Wanted<I> {
+/** `onFault` hears of the first recipient of whom a variable could not be told. */
+function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: (fault: RuleFault) => void): Wanted<I> {
+  let isFaulty = false
   const { intent, audience, want, group, template, varsFor } = match
   const { addresses, ...named } = audience
   const { priority, category, channels, fallbackChannels, schedule, rule } = want
@@ -83,7 +73,8 @@ function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: OnRec
     varsFor(person) {
       const told = varsFor(person)
       if (told.ok) return told.vars
-      onFault(told.fault)
+      if (!isFaulty) onFault(told.fault)
+      isFaulty = true
       return undefined
     },
   }

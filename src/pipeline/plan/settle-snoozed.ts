@@ -26,6 +26,7 @@ export interface DecidedAgain {
   }
   want: Want
   decision: Decision
+  settingsVersion?: string
 }
 
 interface Row {
