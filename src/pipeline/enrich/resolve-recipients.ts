@@ -79,6 +79,7 @@ const audienceOfRef = ({ type, id = '' }: RecipientRef): Audience => ({
   roles: type === 'role' ? [id] : [],
   groups: type === 'group' ? [id] : [],
 })
+const isOfUsers = ({ roles, groups }: Audience) => roles.length === 0 && groups.length === 0
 const isSet = ({ type }: RecipientRef) => type === 'role' || type === 'group'
 
 /**
@@ -93,7 +94,10 @@ export function pageMarks({ kind, payload }: Pick<Intent, 'kind' | 'payload'>, a
   return [...(resumed ? [Math.max(refs.length, after.ordinal) + 1] : []), ...(next < 0 ? [] : [next + 1])]
 }
 
-/** A page of each audience that is named, in one statement; many intents that name the same one share it. */
+/**
+ * A page of each audience that is named, in one statement; many intents that name the same one share it. Users that are named
+ * one by one need none: nothing but their names is asked for.
+ */
 async function loadMembers(
   on: Queryable,
   { tenant_id, after }: Chunk,
@@ -106,7 +110,8 @@ async function loadMembers(
   for (const { intent, refs, audience, rule } of wanted) {
     const continued = first.has(intent) ? '' : placeOf(after, rule).recipientId
     first.add(intent)
-    for (const each of [...refs.filter(isSet).map(audienceOfRef), ...(audience ? [audience] : [])]) {
+    const asked = audience && !isOfUsers(audience) ? [audience] : []
+    for (const each of [...refs.filter(isSet).map(audienceOfRef), ...asked]) {
       for (const from of new Set(['', continued])) pages.set(keyOf(each, from), { ...each, after: from })
     }
   }
@@ -115,9 +120,17 @@ async function loadMembers(
   const found = asked.length === 0 ? [] : await loadAudiences(on, tenant_id, asked)
   const byKey = new Map([...pages.keys()].map((key, index) => [key, found[index]!]))
   return (audience, from) => {
+    if (isOfUsers(audience)) return usersFrom(audience, from, limit)
     const ids = byKey.get(keyOf(audience, from))!
     return { ids, whole: ids.length < size }
   }
+}
+
+/** Each once, in an order that is the same for every page. */
+function usersFrom({ userIds }: Audience, after: string, limit: number): ReturnType<Members> {
+  if (userIds.length === 1) return { ids: userIds[0]! > after ? userIds : [], whole: true }
+  const ids = [...new Set(userIds)].filter((id) => id > after).sort()
+  return { ids: ids.slice(0, limit), whole: ids.length <= limit }
 }
 
 /** Where the first want of an intent goes on. A place in a rule whose expressions fail by now is no place in the next one. */
