@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { compileRule } from '../domain/compile-rule.ts'
+import { type ChunkBudget, createChunkBudget } from '../domain/expressions/chunk-budget.ts'
 import { notificationId } from '../domain/ids.ts'
 import type { Wanted } from '../domain/want.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
@@ -25,6 +26,8 @@ export interface WantsDeps {
 export interface Wants extends Pick<MatchedIntents<Intent>, 'wanted' | 'unmatched'> {
   /** The intents that were asked; not those whose page was planned before. */
   asked: readonly Intent[]
+  /** What the expressions of this chunk may still cost: those of its recipients draw on it too. */
+  budget: ChunkBudget
 }
 
 /** What the intents of a chunk want, and which of them nobody: matching, and what a silence or an open alert holds back. */
@@ -36,20 +39,22 @@ export async function wantsOf(
   now: Date,
 ): Promise<Wants> {
   const fresh = chunk.tries ? await withoutPlanned(intents, chunk, on.pool) : intents
+  const budget = createChunkBudget()
   const { wanted, unmatched } = chunk.after?.rules
-    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, on, now), unmatched: [] }
-    : match(fresh, chunk.tenant_id, settings, on.ruleHealth, now)
-  return { asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, on.pool, now), unmatched }
+    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, on, budget, now), unmatched: [] }
+    : await match(fresh, chunk.tenant_id, settings, on.ruleHealth, budget, now)
+  return { asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, on.pool, now), unmatched, budget }
 }
 
-function match(
+async function match(
   intents: readonly Intent[],
   tenantId: string,
   settings: TenantSettings,
   health: WantsDeps['ruleHealth'],
+  budget: ChunkBudget,
   now: Date,
-): MatchedIntents<Intent> {
-  const matched = matchIntents(intents, settings.rules, now, onFaultOf(tenantId, health))
+): Promise<MatchedIntents<Intent>> {
+  const matched = await matchIntents(intents, settings.rules, now, onFaultOf(tenantId, health), budget)
   health.observe(tenantId, matched.health, settings.rules)
   return matched
 }
@@ -65,6 +70,7 @@ async function continued(
   versions: readonly { id: string; version: number }[],
   tenantId: string,
   { pool, ruleHealth }: WantsDeps,
+  budget: ChunkBudget,
   now: Date,
 ): Promise<Wanted<Intent>[]> {
   const rules = await loadRuleVersions(pool, tenantId, versions)
@@ -72,7 +78,7 @@ async function continued(
     const rule = rules.find((each) => each.id === id && each.version === version)
     return rule ? [{ ...compileRule(rule), condition: undefined }] : []
   })
-  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now, onFaultOf(tenantId, ruleHealth)))
+  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now, onFaultOf(tenantId, ruleHealth), budget))
 }
 
 /** Without the events whose page was planned before: rules may have changed since, so they are not matched anew. */
