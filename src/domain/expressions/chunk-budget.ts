@@ -13,21 +13,23 @@ export interface ChunkBudget {
 
 /** Make one for each chunk. */
 export function createChunkBudget(): ChunkBudget {
-  const drawnBy = new Map<string, number>()
+  const accounts = new Map<string, { drawn: number; left: number }>()
   let drawn = 0
   let turnBegan = 0
   return {
     ask(rule, work) {
-      const before = drawnBy.get(rule) ?? 0
-      const given = Math.min((drawn < chunkCost ? ruleCost : ruleCostLater) - before, askCost)
-      const purse = { left: given }
-      try {
-        return drawingOn(purse, work)
-      } finally {
-        const cost = given - purse.left
-        drawnBy.set(rule, before + cost)
-        drawn += cost
+      let account = accounts.get(rule)
+      if (!account) {
+        account = { drawn: 0, left: 0 }
+        accounts.set(rule, account)
       }
+      const given = Math.min((drawn < chunkCost ? ruleCost : ruleCostLater) - account.drawn, askCost)
+      account.left = given
+      const result = drawingOn(account, work)
+      const cost = given - account.left
+      account.drawn += cost
+      drawn += cost
+      return result
     },
     isTurnOver() {
       if (drawn - turnBegan < turnCost) return false
