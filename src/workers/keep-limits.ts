@@ -1,9 +1,8 @@
 import type pg from 'pg'
 import { undefinedCategory } from '../domain/category.ts'
-import type { Ask } from '../domain/limits/allot.ts'
-import { applyLimits, asksOf } from '../domain/limits/apply-limits.ts'
+import { limitDecisions } from '../pipeline/permit/limit-decisions.ts'
 import type { Candidate, Permitted } from '../pipeline/permit/permit.ts'
-import { releaseLimits, reserveLimits } from '../pipeline/permit/reserve-limits.ts'
+import { releaseLimits } from '../pipeline/permit/reserve-limits.ts'
 import type { TenantSettings } from '../store/tenant-settings.ts'
 
 export interface Limited<P> {
@@ -20,8 +19,6 @@ export async function keepLimits<P extends Permitted<Candidate>>(
   { limits, categories }: Pick<TenantSettings, 'limits' | 'categories'>,
   now: Date,
 ): Promise<Limited<P>> {
-  const counted: Ask[] = []
-  const release = () => releaseLimits(pool, tenantId, limits, counted, now)
   if (limits.length === 0) return { decided: permitted, release: async () => {} }
   const items = permitted.map(({ want, recipient, decision }) => {
     const { category = '' } = want
@@ -36,18 +33,6 @@ export async function keepLimits<P extends Permitted<Candidate>>(
       decision,
     }
   })
-  try {
-    let isMore = true
-    while (isMore) {
-      const asks = asksOf(items, limits)
-      if (asks.length === 0) break
-      const refused = await reserveLimits(pool, tenantId, limits, asks, now)
-      counted.push(...asks.filter(({ deliveryKey }) => !refused.has(deliveryKey)))
-      isMore = applyLimits(items, limits, asks, refused)
-    }
-  } catch (error) {
-    await release()
-    throw error
-  }
-  return { decided: permitted, release }
+  const counted = await limitDecisions(pool, tenantId, limits, items, now)
+  return { decided: permitted, release: () => releaseLimits(pool, tenantId, limits, counted, now) }
 }
