@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Rule } from '../../src/domain/rule.ts'
-import { asTenants } from '../../src/platform/db.ts'
+import { releaseFallbacks } from '../../src/pipeline/settle/release-fallbacks.ts'
+import { asTenants, inTransaction } from '../../src/platform/db.ts'
 import { createLimit } from '../../src/store/limits.ts'
 import { ensurePartitions } from '../../src/store/partitions.ts'
 import { changePreferences } from '../../src/store/preferences.ts'
@@ -216,4 +217,45 @@ test('a page of a rule goes on with the rule as it was, and nobody is doubled', 
   const planned = (await stateOf(id)).map(({ recipient_id }) => recipient_id)
   assert.equal(planned.length, 25)
   assert.equal(new Set(planned).size, 25)
+})
+
+test('a fallback whose turn comes in quiet hours waits for their end', async () => {
+  clock.set('2026-11-23T20:00:00Z')
+  const points = [
+    { channel: 'email' as const, address: 'hal@example.com' },
+    { channel: 'sms' as const, address: '+4930123456' },
+  ]
+  await upsertRecipients(
+    world.worker,
+    world.tenant,
+    ['hal'].map((externalId) => ({
+      ...{ externalId, name: null, locale: null, timezone: 'Europe/Berlin', roles: [], groups: [] },
+      contactPoints: points,
+    })),
+    clock.now(),
+  )
+  const patch = { quietHours: { enabled: true, startTime: '22:00', endTime: '07:00', allowCritical: true } }
+  await prefer({ recipientId: 'hal', patch, by: 'hal' })
+  const [intentId] = await world.plan([
+    world.intent({ recipients: [{ type: 'user', id: 'hal' }], channels: ['email'], fallbackChannels: ['sms'] }),
+  ])
+  clock.set('2026-11-23T22:00:00Z')
+  const [failed] = await world.rows<{ id: string }>(
+    `update carillon.deliveries set state = 'failed' where tenant_id = $1 and carillon.intent_id_of(id) = $2 and channel = 'email'
+     returning id`,
+    [world.tenant, intentId],
+  )
+  const about = {
+    ...{ recipient_id: 'hal', type: 't', has_fallback: true },
+    ...{ idempotency_key: null, correlation_id: null, traceparent: null },
+  }
+  await inTransaction(world.worker, (trx) =>
+    releaseFallbacks(trx, world.tenant, [{ deliveryId: failed!.id, about }], world.ids, clock.now()),
+  )
+  await again()
+  const sms = async () => (await stateOf(intentId!)).map(({ state, reason }) => [state, reason]).at(-1)
+  assert.deepEqual(await sms(), ['snoozed', 'quiet_hours'])
+  clock.set('2026-11-24T06:00:00Z')
+  await again()
+  assert.deepEqual(await sms(), ['queued', null])
 })

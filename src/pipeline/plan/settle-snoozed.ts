@@ -18,6 +18,7 @@ export interface DecidedAgain {
   notificationId: string
   channel: Channel
   address: string
+  fallbackRank: number
   recipient: { id: string }
   wanted: {
     intent: { idempotencyKey?: string; correlationId?: string; traceparent?: string }
@@ -102,6 +103,7 @@ function eventOf({ of, state, reason, until }: Row): { subject_id: string; type:
       category: of.want.category,
       channel: of.channel,
       reason,
+      fallback: of.fallbackRank > 0 || undefined,
       next_attempt_at: until,
       idempotency_key: idempotencyKey,
       correlation_id: correlationId,

@@ -28,7 +28,10 @@ export interface Ended {
   }
 }
 
-/** Lets the next fallback go where the last channel under way has failed; call it in the settling transaction. */
+/**
+ * Lets the next fallback go where the last channel under way has failed; call it in the settling transaction. One that may have to
+ * wait for its hour is left to whoever decides snoozed deliveries again.
+ */
 export async function releaseFallbacks(
   trx: Queryable,
   tenantId: string,
