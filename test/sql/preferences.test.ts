@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import pg from 'pg'
+import { decideAgain } from '../../src/workers/decide-again.ts'
 import { createWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -270,6 +271,11 @@ describe('what was planned and has not been sent', () => {
       ['queued', null],
       ['suppressed', 'opted_out'],
     ])
+    await caller.query(`select carillon.withdraw_consent('kim', 'security')`)
+    assert.equal((await deliveries('kim'))[0]!.state, 'queued', 'what is required asks for no consent')
+    await caller.query(`select carillon.upsert_recipient('kim', enabled => true)`)
+    await caller.query(`select carillon.upsert_recipient('kim', enabled => false)`)
+    assert.equal((await deliveries('kim'))[0]!.reason, 'recipient_disabled', 'who is switched off gets nothing')
   })
 
   const changes: [string, object, string][] = [
@@ -295,7 +301,7 @@ describe('what was planned and has not been sent', () => {
     })
   }
 
-  test('on a channel that had a fallback gives the fallback its turn, with an event and a job', async () => {
+  test('on a channel that had a fallback gives the fallback its turn, for which the gates are asked anew', async () => {
     const payload = { channels: ['email'], fallbackChannels: ['sms', 'push'] }
     const intentId = await plan(
       'liv',
@@ -310,16 +316,23 @@ describe('what was planned and has not been sent', () => {
     const states = (await deliveries('liv')).map(({ channel, state, reason }) => [channel, state, reason])
     assert.deepEqual(states.slice(0, 2), [
       ['email', 'suppressed', 'channel_opted_out'],
-      ['sms', 'queued', null],
+      ['sms', 'snoozed', 'scheduled'],
     ])
     const told = await world.rows(
       `select type, data ->> 'fallback' as fallback from carillon.events_of($1) where data ->> 'channel' in ('email', 'sms') order by xid, id offset 1`,
       [intentId],
     )
-    assert.deepEqual(told, [
-      { type: 'notification.email.suppressed', fallback: null },
-      { type: 'notification.sms.requested', fallback: 'true' },
-    ])
+    assert.deepEqual(told, [{ type: 'notification.email.suppressed', fallback: null }])
+    assert.equal(await decideAgain({ ...world.planning, pool: world.worker, chunkSize: 100 }), 1)
+    assert.deepEqual(
+      (await deliveries('liv')).map(({ state }) => state),
+      ['suppressed', 'queued'],
+    )
+    const [asked] = await world.rows(
+      `select type, data ->> 'fallback' as fallback from carillon.events_of($1) where data ->> 'channel' = 'sms' order by xid desc, id desc limit 1`,
+      [intentId],
+    )
+    assert.deepEqual(asked, { type: 'notification.sms.requested', fallback: 'true' })
     const jobs = await world.rows<{ name: string; ids: number }>(
       `select name, json_array_length(data::json -> 'ids') as ids from pgboss.job`,
     )
