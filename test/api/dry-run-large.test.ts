@@ -63,7 +63,12 @@ const rule = (changes: object) => ({
 })
 
 /** Each step of a run; `onStep` may end it. */
-async function run(input: Partial<DraftInput>, onStep: (step: Progress) => boolean = () => false, pages?: PageSizes) {
+async function run(
+  input: Partial<DraftInput>,
+  onStep: (step: Progress) => boolean = () => false,
+  pages?: PageSizes,
+  check = () => {},
+) {
   const draft = judgeDraft({ since, until: new Date(from.getTime() + 2 * hourMs).toISOString(), ...input }, clock.now())
   const read = <T>(work: Parameters<typeof readAsTenants<T>>[2]) => readAsTenants(world.api, [tenant], work)
   const gates = { enabledChannels: [], defaultChannels: ['email' as const] }

@@ -249,6 +249,33 @@ test('what somebody switches off while it is in the queue was stopped by that, a
   )
 })
 
+test('what waited, and was stopped when it was decided again, says why and since when', async () => {
+  const who = await person('sleeper')
+  const quiet = { enabled: true, startTime: '12:00', endTime: '20:00', allowCritical: true }
+  await prefer(who, { quietHours: quiet })
+  const { id } = await plan(to(who, { channels: ['email', 'in_app'] }))
+  assert.match(
+    (await explain({ notificationId: id })).summary,
+    /^Waits in the queue to be sent to sleeper by in_app; still to come by email: quiet/,
+  )
+  clock.advance(60_000)
+  await prefer(who, { channels: { email: { enabled: false } } })
+  await again()
+  const explanation = await explain({ notificationId: id })
+  assert.equal(
+    explanation.summary,
+    'Waits in the queue to be sent to sleeper by in_app; not by email: the recipient’s preferences switch the channel off.',
+  )
+  const preference = explanation.steps.filter(({ gate }) => gate === 'preference')
+  assert.deepEqual(
+    preference.map(({ channel, verdict, versions }) => [channel, verdict, versions?.preferences]),
+    [
+      [null, 'pass', 1],
+      ['EMAIL', 'suppress', 2],
+    ],
+  )
+})
+
 async function news(who: string) {
   await upsertCategory(
     worker,

@@ -6,6 +6,7 @@ import { recipientIdOf } from '../../domain/recipient.ts'
 import type { RecipientSelector, Rule } from '../../domain/rule.ts'
 import { coversEvent } from '../../domain/rule-index.ts'
 import { askRule, domainOf, type EventIntent, holdsAt, scopeOfIntent } from '../../pipeline/match/match-events.ts'
+import { createBreath } from '../breathe.ts'
 
 /** For whom it is asked: ids that may stand for the recipient, and roles and groups as they are now. */
 export interface AskedRecipient {
@@ -33,10 +34,16 @@ type Audience = Required<Omit<RecipientSelector, 'expression' | 'type'>>
 export const versionKey = ({ id, version }: { id: string; version: number }): string => `${id}@${version}`
 
 /** Asks rules of an event once more, with nothing changed and nothing noted, and says of each why it did or did not take part. */
-export function askRules(asked: RulesToAsk): RuleAnswer[] {
+export async function askRules(asked: RulesToAsk): Promise<RuleAnswer[]> {
   let scope: Scope | undefined
   const scopeOnce = () => (scope ??= scopeOfIntent(asked.intent, asked.now))
-  return asked.rules.map((rule) => answerOf(rule, asked, scopeOnce))
+  const breathe = createBreath()
+  const answers: RuleAnswer[] = []
+  for (const rule of asked.rules) {
+    answers.push(answerOf(rule, asked, scopeOnce))
+    await breathe() // to compile one takes about a millisecond, and there may be thousands
+  }
+  return answers
 }
 
 function answerOf(rule: Rule, asked: RulesToAsk, scope: () => Scope): RuleAnswer {

@@ -14,12 +14,13 @@ export function notificationSteps(story: NotificationStory, rounds = roundsOf(st
   ]
 }
 
-function enriched({ named, recipientId, recipientType, id }: NotificationStory, at: Date): ExplanationStep {
+function enriched({ named, recipientId, recipientType, id, reason }: NotificationStory, at: Date): ExplanationStep {
   const { rule, ...how } = named
   return {
     stage: 'enrich',
     gate: 'audience',
-    verdict: 'named',
+    // A role without members is told of as itself.
+    ...(reason === 'no_recipients' ? { verdict: 'nobody', reason } : { verdict: 'named' }),
     inputs: { notification_id: id, recipient_id: recipientId, recipient_type: recipientType, ...snake(how), rule },
     at,
   }

@@ -12,7 +12,7 @@ export function requestPhrase(story: RequestStory): Phrase {
   }
   const who = recipientId ?? 'anybody'
   const what = intent.kind === 'event' ? `event “${intent.type}”` : `request “${intent.type}”`
-  const ended = endOf(story, intent, what)
+  const ended = endOf(story, intent, what, who)
   if (ended) return ended
   if (intent.kind === 'direct' && recipientId !== undefined && !isNamed(story)) return notNamed(story, intent, who)
   if (!story.decidedAt) return waiting(story, intent, what, who)
@@ -34,9 +34,9 @@ export function requestPhrase(story: RequestStory): Phrase {
 const isNamed = ({ named, audience }: RequestStory) =>
   named !== undefined || (audience !== undefined && audience.roles.length + audience.groups.length > 0)
 
-function endOf({ rules }: RequestStory, intent: IntentStory, what: string): Phrase | undefined {
+function endOf({ rules }: RequestStory, intent: IntentStory, what: string, who: string): Phrase | undefined {
   const { outcome, events } = intent
-  if (outcome === 'cancelled') return { outcome, text: `the ${what} was cancelled before anybody was notified` }
+  if (outcome === 'cancelled') return { outcome, text: `the ${what} was cancelled before ${who} was notified` }
   if (outcome === 'unmatched') return unmatched(what, rules)
   if (outcome === 'failed') {
     const code = events.findLast(({ data }) => data.code !== undefined)?.data.code

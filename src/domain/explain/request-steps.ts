@@ -105,7 +105,14 @@ function ended(event: IntentStory['events'][number]): ExplanationStep[] {
     const isNobody = reason === 'no_recipients'
     const stage = isNobody ? 'enrich' : 'match'
     return [
-      { stage, gate: isNobody ? 'audience' : 'event', verdict: word, reason: reason ?? 'not_matched', inputs: {}, at },
+      {
+        stage,
+        gate: isNobody ? 'audience' : 'event',
+        verdict: isNobody ? 'nobody' : word,
+        reason: reason ?? 'not_matched',
+        inputs: {},
+        at,
+      },
     ]
   }
   if (word === 'failed' || word === 'cancelled') {
