@@ -3,7 +3,7 @@ create or replace function carillon.delivery_ids(p_notification uuid) returns se
 as $$ select (left(p_notification::text, 34) || lpad(to_hex(c), 2, '0'))::uuid from generate_series(1, cardinality(carillon.channel_names())) c $$;
 
 -- Suppress what was planned for a recipient and has not been sent: of a category, an event type, a channel, or all of it. Categories
--- that are required stay, unless the category is named; so does what is at a provider at this moment, and what waits in snoozes,
+-- that are required stay, unless the category is named or nobody is there any more (recipient_disabled); so does what is at a provider at this moment, and what waits in snoozes,
 -- which decide_again has decided anew. Where a channel is stopped that had a fallback, its turn has come: the gates are asked of it again. Returns how many deliveries.
 -- Called by: change_preferences, add_consent, in their transaction. Index: notifications_recipient, deliveries_pkey.
 -- Without sequential scans: tables that were not analyzed yet look small, and each notification would read all deliveries.
@@ -16,6 +16,8 @@ declare
   about uuid[];
   fallbacks uuid[];
   stopped uuid[];
+  released uuid[];
+  jobs json;
   told json;
 begin
   -- Workers act for every tenant; which role acts is told by the setting, for the function runs as its owner.
@@ -91,16 +93,16 @@ begin
   end if;
 
   select json_agg(json_strip_nulls(json_build_object('subject_id', d.id,
-    'type', 'notification.' || d.channel::text || '.suppressed',
+    'type', 'notification.' || d.channel::text || case when d.id = any (stopped) then '.suppressed' else '.requested' end,
     'data', json_build_object('recipient_id', p_recipient, 'type', n.type, 'category', n.category, 'channel', d.channel::text,
-      'reason', p_reason,
+      'reason', case when d.id = any (stopped) then p_reason end, 'fallback', case when not d.id = any (stopped) then true end,
       'idempotency_key', i.idempotency_key, 'correlation_id', n.correlation_id, 'traceparent', n.traceparent)))
-    order by d.id)
+    order by d.id = any (stopped) desc, d.id)
   into told
   from carillon.deliveries d
   join carillon.notifications n on n.tenant_id = p_tenant and n.id = carillon.notification_id_of(d.id)
   left join carillon.intents i on i.tenant_id = p_tenant and i.id = carillon.intent_id_of(d.id)
-  where d.tenant_id = p_tenant and d.id = any (stopped)
+  where d.tenant_id = p_tenant and d.id = any (stopped || released)
     and d.id > about[1] and d.id <= carillon.last_id_of(about[cardinality(about)]);
   perform carillon.append_events(p_tenant, carillon.new_intent_id(p_now), p_now, told);
   return cardinality(stopped);

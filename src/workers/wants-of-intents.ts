@@ -81,9 +81,10 @@ async function held(
   now: Date,
 ): Promise<Wanted<Intent>[]> {
   if (alerts.silences.length === 0 && alerts.inhibitions.length === 0) return wanted
-  const events = intents.map((intent) => {
-    return { id: intent.id, eventId: intent.eventId, scope: scopeOfIntent(intent, now) }
-  })
+  // What tells of other notifications is ours, and no alert.
+  const events = intents
+    .filter(({ payload }) => payload.statusEvent === undefined)
+    .map((intent) => ({ id: intent.id, eventId: intent.eventId, scope: scopeOfIntent(intent, now) }))
   const byIntent = await holdBack(pool, tenantId, events, alerts, now)
   if (byIntent.size === 0) return wanted
   return wanted.map((want) => {
