@@ -285,7 +285,7 @@ create table carillon.intents (
   constraint intents_pkey PRIMARY KEY (tenant_id, id),
   constraint expires_after_scheduled CHECK ((expires_at > scheduled_at)),
   constraint kind_known CHECK ((kind = ANY (ARRAY['direct'::text, 'event'::text]))),
-  constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text]))),
+  constraint outcome_known CHECK ((outcome = ANY (ARRAY['unmatched'::text, 'no_recipients'::text, 'failed'::text, 'cancelled'::text]))),
   constraint priority_known CHECK (((priority >= 0) AND (priority <= 3))),
   constraint source_known CHECK ((source = ANY (ARRAY['graphql'::text, 'sql'::text, 'cli'::text, 'system'::text, 'kafka'::text]))) NOT VALID
 ) partition by RANGE (id);
@@ -702,6 +702,7 @@ CREATE INDEX digests_closed ON carillon.digests USING btree (closed_at) WHERE (s
 CREATE INDEX digests_due ON carillon.digests USING btree (closes_at) WHERE (state <> 'closed'::text);
 CREATE INDEX digests_recipient ON carillon.digests USING btree (tenant_id, recipient_id, id);
 CREATE INDEX digests_retime ON carillon.digests USING btree (tenant_id, id) WHERE retime;
+CREATE INDEX intents_cancelled ON ONLY carillon.intents USING btree (tenant_id, id) WHERE (outcome = 'cancelled'::text);
 CREATE INDEX notifications_recipient ON ONLY carillon.notifications USING btree (tenant_id, recipient_id, id);
 CREATE INDEX open_alerts_noted ON ONLY carillon.open_alerts USING btree (noted_at);
 CREATE INDEX parked_messages_at ON carillon.parked_messages USING btree (parked_at, id);
@@ -808,6 +809,14 @@ create view carillon.audit_log with (security_invoker=true) as
     b.at,
     l.line
    FROM (carillon.audit_batches b
+     CROSS JOIN LATERAL json_array_elements(b.lines) l(line));
+create view carillon.decision_log with (security_invoker=true) as
+ SELECT b.tenant_id,
+    ((l.line ->> 'id'::text))::uuid AS id,
+    b.at,
+    b.id AS batch,
+    l.line
+   FROM (carillon.decision_batches b
      CROSS JOIN LATERAL json_array_elements(b.lines) l(line));
 create view carillon.delivery_facts with (security_invoker=true) as
  SELECT tenant_id,
@@ -946,6 +955,8 @@ create function carillon.append_events(p_tenant uuid, p_id uuid, p_at timestamp 
 create function carillon.audit_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, line json) -- stable
 create function carillon.bump_every_tenant() returns trigger -- volatile security definer
 create function carillon.bump_settings() returns trigger -- volatile security definer
+create function carillon.cancel_planned(p_tenant uuid, p_intent uuid, p_after uuid, p_limit integer, p_batch uuid, p_now timestamp with time zone, OUT last_id uuid, OUT stopped integer) returns record -- volatile security definer
+create function carillon.cancelled_intents(p_tenant uuid, p_least uuid, p_greatest uuid) returns uuid[] -- volatile
 create function carillon.change_contact_point(p_tenant uuid, p_recipient text, p_change text, p_channel carillon.channel, p_address text, p_now timestamp with time zone, p_device_id text DEFAULT NULL::text, p_first boolean DEFAULT false, p_verified boolean DEFAULT false, p_reason text DEFAULT NULL::text) returns boolean -- volatile
 create function carillon.change_preferences(p_tenant uuid, p_recipient text, p_patch jsonb, p_by text, p_now timestamp with time zone) returns integer -- volatile
 create function carillon.channel_names() returns text[] -- immutable
@@ -955,6 +966,7 @@ create function carillon.check_recipient(p_function text, p_recipient text) retu
 create function carillon.check_suppressed(p_function text, p_channel text, p_address text) returns void -- stable
 create function carillon.current_tenants() returns uuid[] -- stable security definer
 create function carillon.decide_again(p_tenant uuid, p_recipients text[], p_now timestamp with time zone) returns bigint -- volatile
+create function carillon.decisions_of(p_id uuid) returns TABLE(tenant_id uuid, id uuid, at timestamp with time zone, batch uuid, line json) -- stable
 create function carillon.delete_recipient(recipient text, tenant uuid DEFAULT NULL::uuid) returns boolean -- volatile security definer
 create function carillon.delete_recipients(p_tenant uuid, p_ids text[], p_by text, p_now timestamp with time zone) returns SETOF text -- volatile
 create function carillon.delivery_ids(p_notification uuid) returns SETOF uuid -- immutable
@@ -980,6 +992,7 @@ create function carillon.keep_members_after_update() returns trigger -- volatile
 create function carillon.keep_preference_versions() returns trigger -- volatile security definer
 create function carillon.key_bucket(p_now timestamp with time zone) returns date -- immutable
 create function carillon.last_id_of(id uuid) returns uuid -- immutable
+create function carillon.mark_cancelled(p_tenant uuid, p_intent uuid, p_batch uuid, p_now timestamp with time zone) returns integer -- volatile security definer
 create function carillon.merge_patch(p_target jsonb, p_patch jsonb) returns jsonb -- immutable
 create function carillon.new_id(at timestamp with time zone) returns uuid -- volatile
 create function carillon.new_intent_id(at timestamp with time zone) returns uuid -- volatile
@@ -991,6 +1004,7 @@ create function carillon.notify(type text, recipient jsonb, template text DEFAUL
 create function carillon.oldest_asked() returns timestamp with time zone -- stable security definer
 create function carillon.partition_in_use(p_table text, p_day date, p_now timestamp with time zone) returns text -- stable security definer
 create function carillon.payload_hash(kind text, type text, priority smallint, category text, event_id text, scheduled_at timestamp with time zone, expires_at timestamp with time zone, payload jsonb) returns bytea -- stable
+create function carillon.planning_key(p_tenant uuid) returns bigint -- immutable
 create function carillon.priorities_of(p_lane text) returns smallint[] -- immutable
 create function carillon.read_contact_points(p_function text, p_points jsonb) returns jsonb -- stable
 create function carillon.read_preferences(p_given jsonb, p_kind text DEFAULT 'preferences'::text, p_path text[] DEFAULT '{}'::text[]) returns jsonb -- stable
@@ -1035,6 +1049,8 @@ grant select on carillon.dead_letters to carillon_api;
 grant delete, insert, select, update on carillon.dead_letters to carillon_worker;
 grant select on carillon.decision_batches to carillon_api;
 grant delete, insert, select, update on carillon.decision_batches to carillon_worker;
+grant select on carillon.decision_log to carillon_api;
+grant select on carillon.decision_log to carillon_worker;
 grant select on carillon.deliveries to carillon_api;
 grant delete, insert, select, update on carillon.deliveries to carillon_worker;
 grant select on carillon.delivery_attempts to carillon_api;
@@ -1157,6 +1173,8 @@ grant execute on function carillon.add_suppressions to carillon_api, carillon_wo
 grant execute on function carillon.address_key to carillon_api, carillon_worker;
 grant execute on function carillon.append_events to carillon_api, carillon_worker;
 grant execute on function carillon.audit_of to carillon_api, carillon_worker;
+grant execute on function carillon.cancel_planned to carillon_api;
+grant execute on function carillon.cancelled_intents to carillon_worker;
 grant execute on function carillon.change_contact_point to carillon_api, carillon_worker;
 grant execute on function carillon.change_preferences to carillon_api, carillon_worker;
 grant execute on function carillon.channel_names to carillon_api, carillon_worker;
@@ -1165,6 +1183,7 @@ grant execute on function carillon.check_recipient to carillon_api;
 grant execute on function carillon.check_suppressed to carillon_api;
 grant execute on function carillon.current_tenants to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.decide_again to carillon_api, carillon_worker;
+grant execute on function carillon.decisions_of to carillon_api, carillon_worker;
 grant execute on function carillon.delete_recipient to carillon_api, carillon_caller;
 grant execute on function carillon.delete_recipients to carillon_api;
 grant execute on function carillon.drop_partition to carillon_worker;
@@ -1182,6 +1201,7 @@ grant execute on function carillon.invalidate_contact_point to carillon_api, car
 grant execute on function carillon.is_asked to carillon_worker;
 grant execute on function carillon.is_time_zone to carillon_api, carillon_worker;
 grant execute on function carillon.last_id_of to carillon_analyst, carillon_api, carillon_worker;
+grant execute on function carillon.mark_cancelled to carillon_api;
 grant execute on function carillon.merge_patch to carillon_api, carillon_worker;
 grant execute on function carillon.new_id to carillon_api, carillon_worker;
 grant execute on function carillon.new_intent_id to carillon_api, carillon_worker;
@@ -1190,6 +1210,7 @@ grant execute on function carillon.notification_id to carillon_analyst, carillon
 grant execute on function carillon.notification_id_of to carillon_analyst, carillon_api, carillon_worker;
 grant execute on function carillon.notify to carillon_api, carillon_caller;
 grant execute on function carillon.oldest_asked to carillon_api, carillon_worker;
+grant execute on function carillon.planning_key to carillon_worker;
 grant execute on function carillon.priorities_of to carillon_worker;
 grant execute on function carillon.read_contact_points to carillon_api;
 grant execute on function carillon.read_preferences to carillon_api, carillon_worker;

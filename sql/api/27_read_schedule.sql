@@ -26,7 +26,8 @@ begin
     when span - '{startTime,endTime,timezone,days}'::text[] <> '{}' then 'sendWindow takes startTime, endTime, timezone and days'
     when coalesce((span ->> 'startTime') !~ time_of_day or (span ->> 'endTime') !~ time_of_day, true)
       then 'startTime and endTime of sendWindow must be times of day as HH:MM'
-    when span ->> 'startTime' = span ->> 'endTime' then 'sendWindow must not end when it begins'
+    when span ->> 'startTime' = span ->> 'endTime' and not span ? 'days'
+      then 'sendWindow must not end when it begins, but for whole days, which name them'
     when span ? 'timezone' and not carillon.is_time_zone(span ->> 'timezone') then 'timezone of sendWindow is not an IANA time zone'
     when span ? 'days' and not jsonb_path_exists(span, 'strict $.days ? (@.type() == "array" && @.size() > 0 && @.size() <= 7)')
       then 'days of sendWindow must be 1 to 7 numbers'

@@ -47,9 +47,10 @@ begin
       if name is not null then
         p_path := p_path || name;
         fault := 'is missing';
-      elsif (result ->> 'enabled')::boolean and result -> 'startTime' = result -> 'endTime' then
+      elsif (result ->> 'enabled')::boolean and result -> 'startTime' = result -> 'endTime'
+        and not result ? 'days' then
         p_path := p_path || 'endTime'::text;
-        fault := 'must differ from startTime';
+        fault := 'must differ from startTime, but for whole days, which name them';
       end if;
     end if;
 

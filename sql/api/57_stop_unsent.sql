@@ -4,7 +4,7 @@ as $$ select (left(p_notification::text, 34) || lpad(to_hex(c), 2, '0'))::uuid f
 
 -- Suppress what was planned for a recipient and has not been sent: of a category, an event type, a channel, or all of it. Categories
 -- that are required stay, unless the category is named or nobody is there any more (recipient_disabled); so does what is at a provider at this moment, and what waits in snoozes,
--- which decide_again has decided anew. Where a channel is stopped that had a fallback, its turn has come: the gates are asked of it anew. Returns how many deliveries.
+-- which decide_again has decided anew. Where a channel is stopped that had a fallback, its turn has come: the gates are asked of it again. Returns how many deliveries.
 -- Called by: change_preferences, add_consent, in their transaction. Index: notifications_recipient, deliveries_pkey.
 -- Without sequential scans: tables that were not analyzed yet look small, and each notification would read all deliveries.
 -- Locks: notifications with fallbacks, where a channel is stopped, before their deliveries, each in id order, as settling does.
@@ -16,6 +16,8 @@ declare
   about uuid[];
   fallbacks uuid[];
   stopped uuid[];
+  released uuid[];
+  jobs json;
   told json;
 begin
   -- Workers act for every tenant; which role acts is told by the setting, for the function runs as its owner.
@@ -72,26 +74,35 @@ begin
           and o.state in ('queued', 'snoozed', 'sending', 'retrying', 'sent', 'delivered'))
       order by s.notification_id, s.fallback_rank
     ), changed as (
-      update carillon.deliveries d set state = 'snoozed', reason = 'scheduled', updated_at = p_now
+      update carillon.deliveries d
+      set state = case when d.priority = 3 then 'queued' else 'snoozed' end::carillon.delivery_state, updated_at = p_now
       where d.tenant_id = p_tenant and d.id = any (array(select x.id from next x)) and d.state = 'held'
         and d.id > fallbacks[1] and d.id <= carillon.last_id_of(fallbacks[cardinality(fallbacks)])
-      returning d.id, d.channel, d.priority
+      returning d.id, d.channel, d.priority, d.state
+    ), asked_again as (
+      insert into carillon.snoozes (tenant_id, delivery_id, recipient_id, channel, priority, reason, until, since)
+      select p_tenant, c.id, p_recipient, c.channel, c.priority, 'fallback', p_now, p_now from changed c where c.state = 'snoozed'
     )
-    insert into carillon.snoozes (tenant_id, delivery_id, recipient_id, channel, priority, reason, until, since)
-    select p_tenant, c.id, p_recipient, c.channel, c.priority, 'scheduled', p_now, p_now from changed c;
+    select array_agg(c.id), json_agg(json_build_object('priority', c.priority,
+      'queue', 'deliver-' || c.channel::text || case when c.priority = 3 then '-critical' else '-bulk' end,
+      'data', json_build_object('tenant_id', p_tenant, 'ids', json_build_array(c.id), 'priority', c.priority)))
+    into released, jobs from changed c where c.state = 'queued';
+    if jobs is not null then
+      perform carillon.enqueue(jobs);
+    end if;
   end if;
 
   select json_agg(json_strip_nulls(json_build_object('subject_id', d.id,
-    'type', 'notification.' || d.channel::text || '.suppressed',
+    'type', 'notification.' || d.channel::text || case when d.id = any (stopped) then '.suppressed' else '.requested' end,
     'data', json_build_object('recipient_id', p_recipient, 'type', n.type, 'category', n.category, 'channel', d.channel::text,
-      'reason', p_reason,
+      'reason', case when d.id = any (stopped) then p_reason end, 'fallback', case when not d.id = any (stopped) then true end,
       'idempotency_key', i.idempotency_key, 'correlation_id', n.correlation_id, 'traceparent', n.traceparent)))
-    order by d.id)
+    order by d.id = any (stopped) desc, d.id)
   into told
   from carillon.deliveries d
   join carillon.notifications n on n.tenant_id = p_tenant and n.id = carillon.notification_id_of(d.id)
   left join carillon.intents i on i.tenant_id = p_tenant and i.id = carillon.intent_id_of(d.id)
-  where d.tenant_id = p_tenant and d.id = any (stopped)
+  where d.tenant_id = p_tenant and d.id = any (stopped || released)
     and d.id > about[1] and d.id <= carillon.last_id_of(about[cardinality(about)]);
   perform carillon.append_events(p_tenant, carillon.new_intent_id(p_now), p_now, told);
   return cardinality(stopped);

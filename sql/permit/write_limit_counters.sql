@@ -4,6 +4,8 @@
 -- Called by: pipeline/permit/reserve-limits.ts, in the transaction that has locked the rows with lock_limit_counters.sql.
 -- Guard:     returns how many of the rows that were not there it has made. Where it is not all of them somebody else was faster,
 --            and the caller rolls back and begins again; it does not wait for such a row's lock, so nobody waits in a circle.
+-- Commit:    nobody waits for the disk while the rows are locked: what is then planned is committed behind it in the same log, so a
+--            count is lost in a crash only together with the plan that it was for. A warning is told of, and waits.
 -- Index:     limit_counters_pkey. Wants a connection of the flow pool (platform/db.ts): without nested loops.
 with known as (
   update carillon.limit_counters c set counts = u.counts, idle_at = u.idle_at
@@ -23,4 +25,5 @@ with known as (
   select carillon.append_events($1::uuid, carillon.new_intent_id($12::timestamptz), $12::timestamptz, $11::json)
   where $11::json is not null
 )
-select (select count(*)::int from made) as made, (select count(*)::int from told) as told
+select (select count(*)::int from made) as made, (select count(*)::int from told) as told,
+       case when $11::json is null then set_config('synchronous_commit', 'off', true) end as unhurried

@@ -3,14 +3,17 @@
 -- log, $34 jobs (see carillon.enqueue) or null, $35 $36 least and greatest subject of the events, $37 how many they are,
 -- $38 whether what is claimed here ('sending') has no job but its intents': see send/abandoned_deliveries.sql,
 -- $39 $40 $41 rules, their versions and the variables of templates, columns of notifications as $3 …, $42 ids (rising) and $43 lines of the
--- decisions that gates had a part in, or null, $44 $45 $46 ids, ends and recipients of the snoozed deliveries.
+-- decisions that gates had a part in, or null, $44 $45 $46 ids, ends and recipients of the snoozed deliveries, $47 $48 least and greatest intent.
 -- Called by: pipeline/plan/plan-notifications.ts.
 -- Guard:     ids follow from the intent, so a notification that is there already (a chunk planned twice, a cancellation
 --            that was faster) keeps its rows, and nothing of this chunk is written for it. A job may name its deliveries
 --            all the same: claiming passes over what is not there or is not waiting.
 --            What is told of an intent belongs to its first notification: whoever plans that one tells it, so it is told once.
+--            Of an intent that was cancelled nothing is written; until this has committed none is marked so.
 -- Returns how many notifications were planned now, and which, where it is not all of them.
-with planned as (
+with cancelled as materialized (
+  select carillon.cancelled_intents($1::uuid, $47::uuid, $48::uuid) as ids
+), planned as (
   insert into carillon.notifications (tenant_id, id, recipient_type, recipient_id, recipient_name, locale, timezone, type, category,
     priority, channels, has_fallback, template, event_id, correlation_id, traceparent, scheduled_at, expires_at, created_at, outcome, reason,
     rule_id, rule_version, vars)
@@ -22,6 +25,7 @@ with planned as (
     $21::carillon.delivery_state[], $22::text[], $39::uuid[], $40::int[], $41::jsonb[])
     as r (id, recipient_type, recipient_id, recipient_name, locale, timezone, type, category, priority, channels, has_fallback, template,
       event_id, correlation_id, traceparent, scheduled_at, expires_at, created_at, outcome, reason, rule_id, rule_version, vars)
+  where (select c.ids is null from cancelled c) or carillon.intent_id_of(r.id) <> all ((select c.ids from cancelled c)::uuid[])
   on conflict do nothing
   returning id
 ), whole as (

@@ -6,7 +6,9 @@ import { bridgeCommand } from './bridge.ts'
 import type { CommandContext } from './command-context.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
+import { dryRunCommand } from './dry-run.ts'
 import { type ExitCode, endingOf, exitCodes } from './exit-codes.ts'
+import { explainCommand } from './explain.ts'
 import { feedCommand } from './feed.ts'
 import { keysCommand } from './keys.ts'
 import { limitsCommand } from './limits.ts'
@@ -59,6 +61,8 @@ const commands = [
   recipientsCommand,
   templatesCommand,
   rulesCommand,
+  explainCommand,
+  dryRunCommand,
   configCommand,
 ]
 

@@ -53,6 +53,7 @@ const notificationTypes: Record<string, Row> = {
   ),
   'notification.intent.unmatched': told('no rule wanted the business event, or those that did name nobody', 'reason'),
   'notification.intent.failed': told('it could not be processed, however often it was tried', 'reason', 'code'),
+  'notification.intent.cancelled': told('it was cancelled: nothing more of it is planned', 'reason'),
   'notification.cancelled': told('the notification was cancelled before it reached anybody', 'reason'),
   'notification.expired': told('it was too late for the notification when it was planned', 'reason'),
   'notification.failed': told('nothing could be made of the notification', 'reason'),

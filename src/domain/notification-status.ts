@@ -38,7 +38,7 @@ export type NotificationStatus = (typeof notificationStatuses)[number]
 export type NotificationOutcome = Extract<DeliveryState, 'sent' | 'failed' | 'cancelled' | 'suppressed' | 'expired'>
 
 /** Why an intent led to no notification. */
-export type IntentOutcome = 'unmatched' | 'no_recipients' | 'failed'
+export type IntentOutcome = 'unmatched' | 'no_recipients' | 'failed' | 'cancelled'
 
 const best: readonly DeliveryState[] = ['delivered', 'sent', 'sending', 'retrying', 'queued', 'snoozed', 'held']
 const unanimous: readonly NotificationStatus[] = ['cancelled', 'suppressed', 'expired']
@@ -77,7 +77,7 @@ export function unplannedStatus(
   intent: { outcome: IntentOutcome | null; scheduledAt: Date | null; expiresAt: Date | null },
   now: Date,
 ): NotificationStatus {
-  if (intent.outcome === 'failed') return 'failed'
+  if (intent.outcome === 'failed' || intent.outcome === 'cancelled') return intent.outcome
   if (intent.outcome) return 'suppressed'
   if (intent.expiresAt && intent.expiresAt <= now) return 'expired'
   if (intent.scheduledAt && intent.scheduledAt > now) return 'scheduled'

@@ -45,17 +45,6 @@ export function refWith(ref: RecipientRef, channel: Channel, address: string): R
   return field ? { ...ref, [field]: address } : ref
 }
 
-/** A request that names these addresses: what inlineAddresses reads. */
-export function refOf({ type, name, locale, timezone, addresses }: Omit<Recipient, 'id' | 'known'>): RecipientRef {
-  const given = Object.entries(addresses) as [Channel, string][]
-  return given.reduce((ref: RecipientRef, [channel, address]) => refWith(ref, channel, address), {
-    type,
-    name,
-    locale,
-    timezone,
-  })
-}
-
 /**
  * The recipient's id: the one the request names, else one made from the first address. It is a hash, so that the
  * address itself reaches no log, event or metric, and the same address is the same recipient each time.

@@ -94,6 +94,18 @@ export function asTenants<T>(
   })
 }
 
+/** The same for what only reads: Postgres refuses whatever would write. */
+export function readAsTenants<T>(
+  pool: pg.Pool,
+  tenantIds: readonly string[],
+  work: (trx: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  return asTenants(pool, tenantIds, async (trx) => {
+    await trx.query('set transaction read only')
+    return work(trx)
+  })
+}
+
 /** A statement of sql/, prepared once a connection under its file's name. */
 export interface Statement {
   readonly name: string
@@ -109,6 +121,14 @@ export function isPassingFault(error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : ''
   if (/^(08|40|53|55|57|58)[0-9A-Z]{3}$|^25P03$/.test(code) || /^E[A-Z_]{3,}$/.test(code)) return true
   return /timeout exceeded when trying to connect|Connection terminated|Client has encountered/.test(error.message)
+}
+
+/** Whether the connection is gone, so that nobody can say whether what it did last was done. */
+export function isLostConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  if (/^(08[0-9A-Z]{3}|57P0[0-9])$|^E[A-Z_]{3,}$/.test(code)) return true
+  return /Connection terminated|Client has encountered/.test(error.message)
 }
 
 /** Loads `sql/<path>.sql`; call it at module load, so that a missing file fails at start. */

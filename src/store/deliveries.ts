@@ -14,6 +14,8 @@ export interface DeliveryRow {
   next_attempt_at: Date | null
   sent_at: Date | null
   delivered_at: Date | null
+  /** Of what waits for a gate. */
+  until: Date | null
 }
 
 const deliveriesOf = statement('read/deliveries_of')

@@ -1,7 +1,7 @@
-import type pg from 'pg'
 import { z } from 'zod'
 import { type Channel, channels } from '../domain/channel.ts'
 import type { Clock } from '../platform/clock.ts'
+import type { Queryable } from '../platform/db.ts'
 
 /** What a template says on one channel; in-app items call the subject a title. */
 const partSchema = z
@@ -35,7 +35,7 @@ export interface TemplateCatalogue {
 const freshForMs = 1_000
 
 /** Templates by tenant and name, kept in memory for a second. `pool` acts for every tenant (role carillon_worker). */
-export function createTemplateCatalogue(pool: pg.Pool, clock: Clock): TemplateCatalogue {
+export function createTemplateCatalogue(pool: Queryable, clock: Clock): TemplateCatalogue {
   const entries = new Map<string, { template: Template | undefined; loadedAt: number }>()
   const keyOf = (tenantId: string, name: string) => `${tenantId}/${name}`
 

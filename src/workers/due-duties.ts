@@ -1,4 +1,5 @@
 import type { Logger } from '../platform/logger.ts'
+import { findDueWork } from '../store/due-work.ts'
 import { closeDueDigests } from './close-digests.ts'
 import { type DecideAgainDeps, decideAgain, mostSnoozes } from './decide-again.ts'
 import { createRecheck, createRefold } from './recheck-members.ts'
@@ -22,11 +23,12 @@ export function startDueDuties(on: DueDutiesDeps): Sweeper {
   return startSweeper({
     everyMs,
     logger,
-    duties: [
-      { name: 'deliveries that waited', most: mostSnoozes, run: () => decideAgain(on) },
-      { name: 'digests that move', run: () => retimeDigests({ pool: on.pool, refold: createRefold(on) }, clock.now()) },
-      { name: 'digests', run: () => closeDueDigests(digests, clock.now()) },
-      { name: 'schedules', run: () => runSchedules(schedules, clock.now()) },
-    ],
+    look: () => findDueWork(on.pool, clock.now()),
+    duties: {
+      snoozes: { most: mostSnoozes, run: () => decideAgain(on) },
+      retimed: { run: () => retimeDigests({ pool: on.pool, refold: createRefold(on) }, clock.now()) },
+      digests: { run: () => closeDueDigests(digests, clock.now()) },
+      schedules: { run: () => runSchedules(schedules, clock.now()) },
+    },
   })
 }

@@ -1,6 +1,4 @@
 import { notificationId } from '../domain/ids.ts'
-import type { RecipientRef } from '../domain/intent.ts'
-import { refOf } from '../domain/recipient.ts'
 import type { Addressee } from '../pipeline/enrich/resolve-recipients.ts'
 import type { Permitted } from '../pipeline/permit/permit.ts'
 import type { Folding } from '../pipeline/plan/fold-members.ts'
@@ -10,7 +8,7 @@ export function foldingsOf(decided: readonly Permitted<Addressee>[]): Folding[] 
   return decided.flatMap((addressee) => (addressee.decision.fold ? foldingOf(addressee) : []))
 }
 
-function foldingOf({ intent, ordinal, recipient, want, vars, decision }: Permitted<Addressee>): Folding {
+function foldingOf({ intent, ordinal, ref, recipient, want, vars, decision }: Permitted<Addressee>): Folding {
   const { payload } = intent
   const text = (name: string) => (typeof vars?.[name] === 'string' ? vars[name] : undefined)
   const said = want.rule
@@ -28,7 +26,7 @@ function foldingOf({ intent, ordinal, recipient, want, vars, decision }: Permitt
     notificationId: notificationId(intent.id, ordinal),
     eventRef: intent.eventId ?? intent.id,
     recipientId: recipient.id,
-    recipient: refFor(recipient),
+    recipient: ref,
     timezone: recipient.timezone,
     fold: decision.fold!,
     item: {
@@ -52,7 +50,3 @@ function foldingOf({ intent, ordinal, recipient, want, vars, decision }: Permitt
     story,
   }
 }
-
-/** Whom a digest is addressed to: a person by id, anybody else by the addresses that the request gave. */
-const refFor = (recipient: Addressee['recipient']): RecipientRef =>
-  recipient.known ? { type: 'user', id: recipient.id } : refOf(recipient)

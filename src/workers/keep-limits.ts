@@ -1,13 +1,13 @@
 import type pg from 'pg'
-import { undefinedCategory } from '../domain/category.ts'
 import { limitDecisions } from '../pipeline/permit/limit-decisions.ts'
+import { limitableOf } from '../pipeline/permit/limitable.ts'
 import type { Candidate, Permitted } from '../pipeline/permit/permit.ts'
 import { releaseLimits } from '../pipeline/permit/reserve-limits.ts'
 import type { TenantSettings } from '../store/tenant-settings.ts'
 
 export interface Limited<P> {
   decided: P[]
-  /** Takes back what was counted, for what is not sent after all. */
+  /** Takes back what was counted, for what is not sent after all. What may have been written stays counted. */
   release(): Promise<void>
 }
 
@@ -20,19 +20,7 @@ export async function keepLimits<P extends Permitted<Candidate>>(
   now: Date,
 ): Promise<Limited<P>> {
   if (limits.length === 0) return { decided: permitted, release: async () => {} }
-  const items = permitted.map(({ want, recipient, decision }) => {
-    const { category = '' } = want
-    const { onExcess } = categories.get(category) ?? undefinedCategory(category)
-    const recipientId = recipient.type === 'system' ? undefined : recipient.id
-    return {
-      recipientId,
-      category: want.category,
-      priority: want.priority,
-      onExcess,
-      expiresAt: want.expiresAt,
-      decision,
-    }
-  })
+  const items = permitted.map((one) => limitableOf(one, categories))
   const counted = await limitDecisions(pool, tenantId, limits, items, now)
   return { decided: permitted, release: () => releaseLimits(pool, tenantId, limits, counted, now) }
 }

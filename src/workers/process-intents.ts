@@ -6,13 +6,14 @@ import { type Intent, loadIntents } from '../pipeline/enrich/load-intents.ts'
 import { type Addressee, type Continuation, resolveRecipients } from '../pipeline/enrich/resolve-recipients.ts'
 import { type IntentEnd, markIntents } from '../pipeline/match/match-intents.ts'
 import { plannedBefore } from '../pipeline/match/planned-before.ts'
+import type { RuleHealth } from '../pipeline/match/rule-health.ts'
 import { type Permitted, permit } from '../pipeline/permit/permit.ts'
 import { foldMembers } from '../pipeline/plan/fold-members.ts'
 import { makePlan, type Plan, type Planned, type PlanSettings, writePlan } from '../pipeline/plan/plan-notifications.ts'
 import { type Content, contentOfPlan } from '../pipeline/render/load-content.ts'
 import type { Claim } from '../pipeline/send/claim-deliveries.ts'
 import type { Clock } from '../platform/clock.ts'
-import { inTransaction, type Queryable } from '../platform/db.ts'
+import { inTransaction, isLostConnection, type Queryable } from '../platform/db.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import { nextTurn } from '../platform/next-turn.ts'
 import { enqueue, type NewJob } from '../queue/enqueue.ts'
@@ -21,7 +22,7 @@ import type { TemplateCatalogue } from '../store/template-catalogue.ts'
 import type { SettingsCatalogue } from '../store/tenant-settings.ts'
 import { foldingsOf } from './foldings.ts'
 import { keepLimits } from './keep-limits.ts'
-import { type WantsDeps, wantsOf } from './wants-of-intents.ts'
+import { wantsOf } from './wants-of-intents.ts'
 
 export interface ProcessIntentsDeps {
   pool: pg.Pool
@@ -30,7 +31,7 @@ export interface ProcessIntentsDeps {
   catalogue: TemplateCatalogue
   settings: SettingsCatalogue
   /** Hears how the rules' expressions did. */
-  ruleHealth: WantsDeps['ruleHealth']
+  ruleHealth: Pick<RuleHealth, 'observe'>
   gates: GateSettings
   plan: PlanSettings
   /** Recipients that one planning transaction takes on; the rest of the chunk goes on in jobs of its own. */
@@ -61,7 +62,7 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
   const intents = chunk.intents ?? (await loadIntents(on.pool, chunk))
   if (intents.length === 0) return
   const settings = await on.settings.of(chunk.tenant_id)
-  const { asked, wanted, unmatched, budget } = await wantsOf(intents, chunk, settings, on, now)
+  const { asked, wanted, unmatched, health, budget } = await wantsOf(intents, chunk, settings, on.pool, now)
   const { addressees, continuations } = await resolveRecipients(on.pool, wanted, chunk, on.recipientsPerChunk, now)
   await on.catalogue.load(
     chunk.tenant_id,
@@ -73,6 +74,7 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
     permitted.push(...permit(together, on.catalogue, on.gates, settings, now))
     if (budget.isTurnOver()) await nextTurn()
   }
+  if (health) on.ruleHealth.observe(chunk.tenant_id, health, settings.rules)
   const isNew = chunk.tries ? await unplanned(permitted, chunk.tenant_id, on.pool) : undefined
   const limited = await keepLimits(on.pool, chunk.tenant_id, permitted.filter(isNew ?? Boolean), settings, now)
   // Pages of a role are planned by several jobs, and a job that comes again has to release what its last worker claimed: no
@@ -87,7 +89,7 @@ export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps
     await write(chunk, intents, ends, continuations, limited.decided, plan, on, now)
   } catch (error) {
     for (const job of plan.jobs) if (job.claimed) on.giveBack(job)
-    await limited.release()
+    if (!isLostConnection(error) || !(await isPlanned(plan, chunk.tenant_id, on.pool))) await limited.release()
     throw error
   }
 }
@@ -97,6 +99,12 @@ async function unplanned(permitted: readonly Permitted<Addressee>[], tenantId: s
   const idOf = ({ intent, ordinal }: Permitted<Addressee>) => notificationId(intent.id, ordinal)
   const planned = await plannedBefore(pool, tenantId, permitted.map(idOf))
   return (addressee: Permitted<Addressee>) => !planned.has(idOf(addressee))
+}
+
+/** A plan is written as a whole. */
+async function isPlanned({ notifications }: Plan, tenantId: string, pool: pg.Pool): Promise<boolean> {
+  const ids = notifications.map(({ id }) => id)
+  return (await plannedBefore(pool, tenantId, ids)).size > 0
 }
 
 type Ends = Record<Extract<IntentEnd, 'unmatched' | 'no_recipients'>, Intent[]>

@@ -2,7 +2,6 @@ import type { Logger } from 'pino'
 
 /** Work that falls due by the clock. `run` gives how much it found; with `most`, what it takes at once, there may be more then. */
 export interface Duty {
-  name: string
   most?: number
   run(): Promise<number>
 }
@@ -14,28 +13,42 @@ export interface Sweeper {
   stop(): Promise<void>
 }
 
-/** Runs duties one after the other, again and again: at once while one found as much as it could take, else each `everyMs`. */
-export function startSweeper(options: {
-  duties: readonly Duty[]
+/**
+ * Looks for which duties something has fallen due, and runs those one after the other, again and again: at once while one found
+ * as much as it could take, else each `everyMs`.
+ */
+export function startSweeper<Name extends string>(options: {
+  look(): Promise<Readonly<Record<Name, boolean>>>
+  duties: Readonly<Record<Name, Duty>>
   everyMs: number
   logger: Pick<Logger, 'error'>
 }): Sweeper {
-  const { duties, everyMs, logger } = options
+  const { look, everyMs, logger } = options
+  const duties = Object.entries(options.duties) as [Name, Duty][]
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let again = false
 
+  async function guarded<T>(duty: string, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work()
+    } catch (error) {
+      logger.error({ err: error, duty }, 'what has fallen due could not be done, and is tried again')
+      return undefined
+    }
+  }
+
   async function sweep(): Promise<void> {
     do {
       again = false
-      for (const duty of duties) {
+      const due = await guarded('look', look)
+      if (!due) return
+      for (const [name, duty] of duties) {
         if (stopped) return
-        try {
-          if ((await duty.run()) >= (duty.most ?? Number.POSITIVE_INFINITY)) again = true
-        } catch (error) {
-          logger.error({ err: error, duty: duty.name }, 'what has fallen due could not be done, and is tried again')
-        }
+        if (!due[name]) continue
+        const found = await guarded(name, () => duty.run())
+        if (found !== undefined && found >= (duty.most ?? Number.POSITIVE_INFINITY)) again = true
       }
     } while (again && !stopped)
   }

@@ -4,26 +4,18 @@ import { type ChunkBudget, createChunkBudget } from '../domain/expressions/chunk
 import { notificationId } from '../domain/ids.ts'
 import type { Wanted } from '../domain/want.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
+import { pageMarks } from '../pipeline/enrich/resolve-recipients.ts'
 import { holdBack } from '../pipeline/match/hold-back.ts'
-import { scopeOfIntent } from '../pipeline/match/match-events.ts'
-import {
-  type MatchedIntents,
-  matchIntents,
-  type OnRecipientFault,
-  wantsOfRules,
-} from '../pipeline/match/match-intents.ts'
+import { type RuleHealthNotes, scopeOfIntent } from '../pipeline/match/match-events.ts'
+import { type MatchedIntents, matchIntentsInTurns, wantsOfRules } from '../pipeline/match/match-intents.ts'
 import { plannedBefore } from '../pipeline/match/planned-before.ts'
-import type { RuleHealth } from '../pipeline/match/rule-health.ts'
 import type { Chunk } from '../queue/queues.ts'
 import { loadRuleVersions } from '../store/rules.ts'
 import type { TenantSettings } from '../store/tenant-settings.ts'
 
-export interface WantsDeps {
-  pool: pg.Pool
-  ruleHealth: Pick<RuleHealth, 'observe' | 'observeRecipients'>
-}
-
 export interface Wants extends Pick<MatchedIntents<Intent>, 'wanted' | 'unmatched'> {
+  /** How the rules did that were asked. */
+  health?: RuleHealthNotes
   /** The intents that were asked; not those whose page was planned before. */
   asked: readonly Intent[]
   /** What the expressions of this chunk may still cost: those of its recipients draw on it too. */
@@ -35,41 +27,24 @@ export async function wantsOf(
   intents: readonly Intent[],
   chunk: Chunk & { tries?: number },
   settings: TenantSettings,
-  on: WantsDeps,
+  pool: pg.Pool,
   now: Date,
 ): Promise<Wants> {
-  const fresh = chunk.tries ? await withoutPlanned(intents, chunk, on.pool) : intents
+  // A job that comes again has made the jobs of the pages behind it once more, so those are asked of, too.
+  const fresh = chunk.tries || chunk.after ? await withoutPlanned(intents, chunk, pool) : intents
   const budget = createChunkBudget()
-  const { wanted, unmatched } = chunk.after?.rules
-    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, on, budget, now), unmatched: [] }
-    : await match(fresh, chunk.tenant_id, settings, on.ruleHealth, budget, now)
-  return { asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, on.pool, now), unmatched, budget }
+  const { wanted, ...rest } = chunk.after?.rules
+    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, pool, budget, now), unmatched: [] }
+    : await matchIntentsInTurns(fresh, settings.rules, now, budget)
+  return { ...rest, budget, asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, pool, now) }
 }
-
-async function match(
-  intents: readonly Intent[],
-  tenantId: string,
-  settings: TenantSettings,
-  health: WantsDeps['ruleHealth'],
-  budget: ChunkBudget,
-  now: Date,
-): Promise<MatchedIntents<Intent>> {
-  const matched = await matchIntents(intents, settings.rules, now, onFaultOf(tenantId, health), budget)
-  health.observe(tenantId, matched.health, settings.rules)
-  return matched
-}
-
-const onFaultOf =
-  (tenantId: string, health: WantsDeps['ruleHealth']): OnRecipientFault =>
-  (fault) =>
-    health.observeRecipients(tenantId, [fault])
 
 /** The rules of a page that is not the first: as they were, whatever they say by now. */
 async function continued(
   intents: readonly Intent[],
   versions: readonly { id: string; version: number }[],
   tenantId: string,
-  { pool, ruleHealth }: WantsDeps,
+  pool: pg.Pool,
   budget: ChunkBudget,
   now: Date,
 ): Promise<Wanted<Intent>[]> {
@@ -78,19 +53,23 @@ async function continued(
     const rule = rules.find((each) => each.id === id && each.version === version)
     return rule ? [{ ...compileRule(rule), condition: undefined }] : []
   })
-  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now, onFaultOf(tenantId, ruleHealth), budget))
+  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now, budget))
 }
 
-/** Without the events whose page was planned before: rules may have changed since, so they are not matched anew. */
+/**
+ * Without the intents whose page was planned before: rules may have changed since, and who has a role, so that the same places
+ * would be other people's.
+ */
 async function withoutPlanned(
   intents: readonly Intent[],
   { tenant_id, after }: Chunk,
   pool: pg.Pool,
 ): Promise<readonly Intent[]> {
-  const next = (after?.ordinal ?? 0) + 1
-  const firstOf = ({ id, kind }: Intent) => (kind === 'event' ? [notificationId(id, next)] : [])
-  const planned = await plannedBefore(pool, tenant_id, intents.flatMap(firstOf))
-  return intents.filter((intent) => !firstOf(intent).some((id) => planned.has(id)))
+  const marks = new Map(
+    intents.map((intent) => [intent, pageMarks(intent, after).map((ordinal) => notificationId(intent.id, ordinal))]),
+  )
+  const planned = await plannedBefore(pool, tenant_id, [...marks.values()].flat())
+  return intents.filter((intent) => !marks.get(intent)!.some((id) => planned.has(id)))
 }
 
 async function held(

@@ -18,6 +18,7 @@ import { releaseAbandoned } from '../pipeline/send/release-abandoned.ts'
 import type { Sender } from '../pipeline/send/send-all.ts'
 import { createSlots } from '../pipeline/send/slots.ts'
 import { createEndpointHealth } from '../pipeline/settle/endpoint-health.ts'
+import type { Settled } from '../pipeline/settle/settle-attempts.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { IdSource } from '../platform/id-source.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -128,6 +129,7 @@ export function startWorkers(on: WorkersDeps): Workers {
         onSettled(tenantId, settled) {
           observeSettled(metrics, logger, settled, clock.now())
           for (const { finished } of settled) health.observe(tenantId, finished)
+          if (settled.some(leavesFallback)) due.wake()
           on.ring(statusEventsTopic)
         },
       }),
@@ -251,6 +253,10 @@ export function startWorkers(on: WorkersDeps): Workers {
     },
   }
 }
+
+/** Of a fallback whose turn has come the gates are asked at once. */
+const leavesFallback = ({ step: { state }, finished }: Settled): boolean =>
+  (state === 'failed' || state === 'expired') && finished.item.about?.has_fallback === true
 
 async function maintain(on: WorkersDeps): Promise<void> {
   const report = await maintainPartitions(on.pool, maintenanceSettings(on.config), on.clock.now())

@@ -55,6 +55,8 @@ describe('a category', () => {
       sendWindow: { startTime: '09:00', endTime: '18:00', timezone: 'Europe/Berlin', days: [1, 7] },
       onExcess: 'suppress',
     })
+    const workdays = { startTime: '00:00', endTime: '00:00', timezone: null, days: [1, 2, 3, 4, 5] }
+    assert.deepEqual((await write({ name: 'news', sendWindow: workdays })).sendWindow, workdays)
     const weekly = await write({
       name: 'news',
       frequency: 'DIGEST',

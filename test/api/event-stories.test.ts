@@ -9,6 +9,7 @@ import { createSlots } from '../../src/pipeline/send/slots.ts'
 import { asTenants } from '../../src/platform/db.ts'
 import { createAsked } from '../../src/queue/asked.ts'
 import { replayDeadLetters } from '../../src/store/dead-letters.ts'
+import { decideAgain } from '../../src/workers/decide-again.ts'
 import { createSettling, type DeliverDeps, deliver } from '../../src/workers/deliver.ts'
 import { failIntent, processIntents } from '../../src/workers/process-intents.ts'
 import { createApiWorld } from './api-world.ts'
@@ -72,6 +73,7 @@ test('tried again, failed, a fallback released, and the dead letter replayed', a
   const email = deliveryId(notificationId(id, 1), 'email')
   await send(email, transient)
   await send(email, permanent)
+  await decideAgain({ ...world.planning, pool: world.worker, chunkSize: 100 })
   await asTenants(world.api, [world.tenant], (trx) =>
     replayDeadLetters(trx, world.tenant, [email], 'ann', world.clock.now()),
   )
@@ -92,6 +94,13 @@ test('cancelled before planning, and after it', async () => {
   const id = await plan({})
   await cancel(notificationId(id, 1))
   assert.deepEqual((await typesOf(id)).slice(3), ['notification.email.cancelled', 'notification.cancelled'])
+  const whole = await plan({})
+  await world.data('mutation ($id: ID!) { cancelIntent(id: $id) }', { id: whole })
+  assert.deepEqual((await typesOf(whole)).slice(3), [
+    'notification.intent.cancelled',
+    'notification.email.cancelled',
+    'notification.cancelled',
+  ])
 })
 
 test('seen, read and put away', async () => {

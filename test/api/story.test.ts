@@ -49,6 +49,23 @@ const storyQuery = `query ($id: ID!) { notification(id: $id) {
 const storyOf = async (id: string) => (await world.data(storyQuery, { id })).notification
 
 describe('a notification, from the request to the inbox', () => {
+  it('that waits tells until when, and no longer once it is cancelled', async () => {
+    const until = new Date(world.clock.now().getTime() + 3_600_000).toISOString()
+    const input = anInput({ recipient: { email: 'ann@example.com' }, channels: ['EMAIL'], schedule: { delay: 3600 } })
+    const { sendNotification } = await world.data(sendMutation, { input })
+    await plan(sendNotification.id)
+    const query =
+      'query ($id: ID!) { notification(id: $id) { status error deliveries { channel status reason until } } }'
+    const shown = async () => (await world.data(query, { id: sendNotification.id })).notification
+    const waiting = { channel: 'EMAIL', status: 'SCHEDULED', reason: 'scheduled', until }
+    const { error, deliveries } = await shown()
+    assert.deepEqual([error, deliveries[0]], [null, waiting])
+    await world.data('mutation ($id: ID!) { cancelNotification(id: $id) }', { id: sendNotification.id })
+    const ended = await shown()
+    assert.equal(ended.error, 'cancelled')
+    assert.deepEqual(ended.deliveries[0], { ...waiting, status: 'CANCELLED', reason: 'cancelled', until: null })
+  })
+
   it('of a template is shown as it was rendered, in the feed and in the inbox, and can be read', async () => {
     await world.admin.query(
       `insert into carillon.templates (tenant_id, id, name, version, channels, created_at, updated_at) values ($1, $2, 'hello', '1',

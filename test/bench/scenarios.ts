@@ -25,6 +25,7 @@ export const scenarioTable = {
   'sql-notify': { load: async () => (await import('./scenarios/sql-notify.ts')).sqlNotify },
   backlog: { load: async () => (await import('./scenarios/backlog.ts')).backlog },
   'by-id': { load: async () => (await import('./scenarios/by-id.ts')).byId },
+  decisions: { load: async () => (await import('./scenarios/decisions.ts')).decisions, kafka: true },
   rules: { load: async () => (await import('./scenarios/rules.ts')).rules },
   inbox: { load: async () => (await import('./scenarios/inbox.ts')).inbox },
   'pg-boss': { load: async () => (await import('./scenarios/pg-boss.ts')).pgBoss },

@@ -292,6 +292,16 @@ test('a schedule is kept as the service keeps it, so a key of the one is a key o
   assert.equal((await world.accept([judged.intent]))[0]!.status, 'duplicate')
 })
 
+test('a send window may be whole days, which it names', async () => {
+  const schedule = { sendWindow: { startTime: '00:00', endTime: '00:00', days: [1, 2, 3, 4, 5] } }
+  const [row] = await world.rows<{ read: unknown }>('select carillon.read_schedule($1::jsonb) as read', [
+    JSON.stringify(schedule),
+  ])
+  assert.deepEqual(row!.read, schedule)
+  const sent = { type: 'a.b', recipient: { id: 'ann' }, subject: 'x', schedule }
+  assert.ok(validateSend(sent, { tenantId: world.tenant }, world.clock.now(), { path: [], single: true }).ok)
+})
+
 const good = { type: `'a.b'`, recipient: `'{"email": "a@example.com"}'`, body: `'x'` }
 const faults: [string, Record<string, string>, string][] = [
   ['an empty type', { type: `''` }, 'type'],

@@ -48,7 +48,7 @@ export async function createWorld(clock: Clock = systemClock): Promise<World> {
     ids,
     catalogue: createTemplateCatalogue(worker, clock),
     settings: createSettingsCatalogue(worker, clock),
-    ruleHealth: { observe: () => {}, observeRecipients: () => {} },
+    ruleHealth: { observe: () => {} },
     gates: { enabledChannels: [], defaultChannels: ['email'] },
     plan: { audit: true, chunkSize: 100, claims: () => false },
     recipientsPerChunk: 1_000,

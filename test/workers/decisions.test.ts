@@ -1,6 +1,7 @@
 /** From an event to what each gate says of it, on the real database: rules, people, preferences, quiet hours, limits, and what waits. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { deliveryId, notificationId } from '../../src/domain/ids.ts'
 import type { Rule } from '../../src/domain/rule.ts'
 import { releaseFallbacks } from '../../src/pipeline/settle/release-fallbacks.ts'
 import { asTenants, inTransaction } from '../../src/platform/db.ts'
@@ -220,42 +221,44 @@ test('a page of a rule goes on with the rule as it was, and nobody is doubled', 
 })
 
 test('a fallback whose turn comes in quiet hours waits for their end', async () => {
-  clock.set('2026-11-23T20:00:00Z')
-  const points = [
-    { channel: 'email' as const, address: 'hal@example.com' },
-    { channel: 'sms' as const, address: '+4930123456' },
-  ]
-  await upsertRecipients(
-    world.worker,
-    world.tenant,
-    ['hal'].map((externalId) => ({
-      ...{ externalId, name: null, locale: null, timezone: 'Europe/Berlin', roles: [], groups: [] },
-      contactPoints: points,
-    })),
-    clock.now(),
-  )
-  const patch = { quietHours: { enabled: true, startTime: '22:00', endTime: '07:00', allowCritical: true } }
-  await prefer({ recipientId: 'hal', patch, by: 'hal' })
-  const [intentId] = await world.plan([
-    world.intent({ recipients: [{ type: 'user', id: 'hal' }], channels: ['email'], fallbackChannels: ['sms'] }),
+  clock.set('2026-11-25T12:00:00Z')
+  const quiet = { enabled: true, startTime: '22:00', endTime: '07:00', timezone: 'Etc/UTC', allowCritical: true }
+  await prefer({ recipientId: 'ida', patch: { quietHours: quiet }, by: 'test' })
+  const recipients = [{ type: 'user' as const, id: 'ida', email: 'ida@example.com', phone: '+491' }]
+  const request = world.intent({ recipients, channels: ['email'], fallbackChannels: ['sms'] })
+  const [intentId] = await world.plan([request])
+  const states = async () => (await stateOf(intentId!)).map(({ state, reason }) => [state, reason])
+  assert.deepEqual(await states(), [
+    ['queued', null],
+    ['held', null],
   ])
-  clock.set('2026-11-23T22:00:00Z')
-  const [failed] = await world.rows<{ id: string }>(
-    `update carillon.deliveries set state = 'failed' where tenant_id = $1 and carillon.intent_id_of(id) = $2 and channel = 'email'
-     returning id`,
-    [world.tenant, intentId],
-  )
+  clock.set('2026-11-25T22:30:00Z')
+  const email = deliveryId(notificationId(intentId!, 1), 'email')
+  await world.admin.query(`update carillon.deliveries set state = 'failed', reason = 'permanent' where id = $1`, [
+    email,
+  ])
   const about = {
-    ...{ recipient_id: 'hal', type: 't', has_fallback: true },
-    ...{ idempotency_key: null, correlation_id: null, traceparent: null },
+    recipient_id: 'ida',
+    type: 'shop.order.paid',
+    has_fallback: true,
+    idempotency_key: null,
+    correlation_id: null,
+    traceparent: null,
   }
   await inTransaction(world.worker, (trx) =>
-    releaseFallbacks(trx, world.tenant, [{ deliveryId: failed!.id, about }], world.ids, clock.now()),
+    releaseFallbacks(trx, world.tenant, [{ deliveryId: email, about }], world.ids, clock.now()),
   )
   await again()
-  const sms = async () => (await stateOf(intentId!)).map(({ state, reason }) => [state, reason]).at(-1)
-  assert.deepEqual(await sms(), ['snoozed', 'quiet_hours'])
-  clock.set('2026-11-24T06:00:00Z')
+  assert.deepEqual((await states())[1], ['snoozed', 'quiet_hours'])
+  clock.set('2026-11-26T07:00:00Z')
   await again()
-  assert.deepEqual(await sms(), ['queued', null])
+  assert.deepEqual((await states())[1], ['queued', null])
+  const told = await world.rows(
+    `select type, data ->> 'fallback' as fallback from carillon.events_of($1) where data ->> 'channel' = 'sms' order by xid, id`,
+    [intentId],
+  )
+  assert.deepEqual(told, [
+    { type: 'notification.sms.snoozed', fallback: null },
+    { type: 'notification.sms.requested', fallback: 'true' },
+  ])
 })

@@ -115,6 +115,20 @@ test('fixed targets get what a rule sends, on their own channels', async () => {
   assert.deepEqual(queued.sort(), ['pagerduty queued service-1', 'slack queued #orders'])
 })
 
+test('a fixed target is reached where it is, though the rule has other channels for people', async () => {
+  await only({
+    channels: ['email', 'in_app'],
+    fallbackChannels: ['sms'],
+    selector: { userIds: ['ann'], addresses: [{ type: 'system', slackId: '#orders' }] },
+  })
+  const [id] = await world.plan([event('a')])
+  const rows = await planned([id!])
+  assert.deepEqual(rows.map(({ deliveries }) => deliveries!.filter((text) => !text.startsWith('audit'))).sort(), [
+    ['email queued ann@example.com', 'in_app queued '],
+    ['slack queued #orders'],
+  ])
+})
+
 test('variables are evaluated for each recipient, and stand with the notification', async () => {
   await only({
     selector: { userIds: ['ann', 'bob'] },
@@ -137,8 +151,7 @@ test('a variable that fails for one recipient fails that notification alone, and
   })
   const faults: RuleFault[] = []
   const ruleHealth = {
-    observe: () => {},
-    observeRecipients: (_: string, told: readonly RuleFault[]) => void faults.push(...told),
+    observe: (_: string, notes: { faults: readonly RuleFault[] }) => void faults.push(...notes.faults),
   }
   const [{ intentId: id } = { intentId: '' }] = await world.accept([event('a')])
   await processIntents({ tenant_id: tenant, ids: [id] }, { ...world.planning, ruleHealth })

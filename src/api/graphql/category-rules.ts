@@ -20,9 +20,9 @@ const days = z
 
 const sendWindow = z
   .object({ startTime: timeOfDay, endTime: timeOfDay, timezone: orAbsent(timezone), days: orAbsent(days) })
-  .refine(({ startTime, endTime }) => startTime !== endTime, {
+  .refine(({ startTime, endTime, days }) => startTime !== endTime || days !== undefined, {
     path: ['endTime'],
-    message: 'must differ from startTime',
+    message: 'must differ from startTime, but for whole days, which name them',
   })
   .transform((window): SendWindow => window)
 

@@ -1,5 +1,5 @@
 import { notificationIdOf } from '../../domain/ids.ts'
-import { deliveryStatus } from '../../domain/notification-status.ts'
+import { type DeliveryState, deliveryStatus } from '../../domain/notification-status.ts'
 import type { DeliveryRow } from '../../store/deliveries.ts'
 import type { DeliveryAttemptRow } from '../../store/delivery-attempts.ts'
 import { builder } from './builder.ts'
@@ -31,6 +31,12 @@ export const Delivery = builder.objectRef<DeliveryRow>('Delivery').implement({
       nullable: true,
       description: 'Why it was suppressed, snoozed, failed or cancelled.',
     }),
+    until: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'What waits for a gate is decided anew then, or earlier where something changes.',
+      resolve: (delivery) => delivery.until,
+    }),
     sentAt: t.field({ type: 'DateTime', nullable: true, resolve: (delivery) => delivery.sent_at }),
     deliveredAt: t.field({ type: 'DateTime', nullable: true, resolve: (delivery) => delivery.delivered_at }),
     nextAttemptAt: t.field({ type: 'DateTime', nullable: true, resolve: (delivery) => delivery.next_attempt_at }),
@@ -47,13 +53,17 @@ function errorOfAttempt(attempt: DeliveryAttemptRow): string | null {
   return attempt.detail ? `${attempt.reason}: ${attempt.detail}` : attempt.reason
 }
 
-/** Why a notification did not get through, or has not yet: what its last failed attempt said. */
+const stopped: readonly DeliveryState[] = ['suppressed', 'expired', 'cancelled']
+
+/** Why a notification did not get through, or has not yet: what its last failed attempt said, or what stopped all of it. */
 export async function errorOf(view: NotificationView, load: Loaders): Promise<string | null> {
   if (view.unplanned || view.outcome) return view.reason
-  const failing = (await deliveriesOf(view, load)).filter(({ state }) =>
-    ['failed', 'bounced', 'retrying'].includes(state),
-  )
-  if (failing.length === 0) return null
+  const deliveries = await deliveriesOf(view, load)
+  const failing = deliveries.filter(({ state }) => ['failed', 'bounced', 'retrying'].includes(state))
+  if (failing.length === 0) {
+    const reaching = deliveries.filter(({ channel }) => channel !== 'audit')
+    return reaching.every(({ state }) => stopped.includes(state)) ? (reaching[0]?.reason ?? null) : null
+  }
   const ids = new Set(failing.map((delivery) => delivery.id))
   const last = (await load.attempts(view.id)).findLast((attempt) => ids.has(attempt.delivery_id) && attempt.reason)
   return last ? errorOfAttempt(last) : (failing[0]?.reason ?? null)

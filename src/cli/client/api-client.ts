@@ -42,7 +42,7 @@ const fields = `{
   deliveries { channel status reason attempts { attemptNumber provider status error } }
 }`
 
-const answerSchema = z.object({
+export const answerSchema = z.object({
   data: z.record(z.string(), z.unknown()).nullish(),
   errors: z
     .array(z.object({ message: z.string(), extensions: z.record(z.string(), z.unknown()).optional() }))
@@ -106,13 +106,13 @@ function notificationIn(field: string, said: unknown, httpStatus: number): Follo
 
 const tryAgain = new Set(['RATE_LIMITED', 'UNAVAILABLE', 'SHUTTING_DOWN'])
 
-function refused(message: string, code: unknown): CommandError {
+export function refused(message: string, code: unknown): CommandError {
   const named = typeof code === 'string' ? code : 'REFUSED'
   const exitCode = tryAgain.has(named) ? exitCodes.temporary : exitCodes.failed
   return new CommandError(named, `the service refused: ${message} (${named})`, exitCode)
 }
 
-function unreachable(url: string, error: unknown): CommandError {
+export function unreachable(url: string, error: unknown): CommandError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined
   const code = cause && 'code' in cause ? String(cause.code) : error instanceof Error ? error.name : 'unknown'
   return new CommandError(

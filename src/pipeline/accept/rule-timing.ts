@@ -15,7 +15,10 @@ const sendWindow = z.preprocess(
   camelKeys,
   z
     .strictObject({ startTime: wallClock, endTime: wallClock, timezone: orAbsent(timezone), days: orAbsent(weekdays) })
-    .refine(({ startTime, endTime }) => startTime !== endTime, { path: ['endTime'], message: 'must not be the start' })
+    .refine(({ startTime, endTime, days }) => startTime !== endTime || days !== undefined, {
+      path: ['endTime'],
+      message: 'must not be the start, but for whole days, which name them',
+    })
     .transform((value): SendWindow => absentLeftOut(value)),
 )
 

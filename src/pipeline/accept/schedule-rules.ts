@@ -21,7 +21,10 @@ const sendWindow = z
     timezone: orAbsent(timezone),
     days: orAbsent(weekdays),
   })
-  .refine(({ startTime, endTime }) => startTime !== endTime, { path: ['endTime'], message: 'must not be startTime' })
+  .refine(({ startTime, endTime, days }) => startTime !== endTime || days !== undefined, {
+    path: ['endTime'],
+    message: 'must not be startTime, but for whole days, which name them',
+  })
 
 const maxDelaySeconds = maxScheduledMs / 1000
 

@@ -38,7 +38,7 @@ interface Row extends Record<string, unknown> {
   payload: IntentPayload
 }
 
-/** Loads the intents of a chunk; ids that are gone (retention) are left out. */
+/** Loads the intents of a chunk; those that are gone (retention) or cancelled are left out. */
 export async function loadIntents(on: Queryable, chunk: Chunk): Promise<Intent[]> {
   const ids = [...chunk.ids].sort()
   const rows = await run<Row>(on, loadSql, [chunk.tenant_id, ids, ids[0], ids.at(-1)])

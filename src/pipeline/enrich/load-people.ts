@@ -9,7 +9,7 @@ import { plainArray, textArray } from '../../platform/sql-array.ts'
 
 const peopleSql = statement('enrich/load_people')
 
-type RecipientRow = [
+export type RecipientRow = [
   id: string,
   name: string | null,
   locale: string | null,
@@ -19,9 +19,9 @@ type RecipientRow = [
   groups: string[],
   attributes: Record<string, unknown>,
 ]
-type PointRow = [recipientId: string, channel: Channel, address: string, position: number]
+export type PointRow = [recipientId: string, channel: Channel, address: string, position: number]
 type PreferencesRow = [recipientId: string, version: number, document: unknown]
-type ConsentRow = [
+export type ConsentRow = [
   recipientId: string,
   category: string,
   granted: boolean,
@@ -29,7 +29,7 @@ type ConsentRow = [
   source: string,
   wording: string | null,
 ]
-type SuppressionRow = [
+export type SuppressionRow = [
   channel: Channel,
   address: string,
   reason: Suppression['reason'],
@@ -46,10 +46,10 @@ interface Answer extends Record<string, unknown> {
   suppressions: SuppressionRow[] | null
 }
 
-type Addresses = Partial<Record<Channel, string>>
+export type Addresses = Partial<Record<Channel, string>>
 
 /** What was loaded of one recipient. */
-interface Known {
+export interface Known {
   row?: RecipientRow
   addresses?: Addresses
   preferences?: SaidPreferences
@@ -102,9 +102,10 @@ export async function loadPeople(
   })
 }
 
-const isPerson = ({ type }: RecipientRef) => type === 'user' || type === 'system'
+export const isPerson = ({ type }: RecipientRef) => type === 'user' || type === 'system'
 
-function gather(answer: Answer): Map<string, Known> {
+/** What was loaded, by recipient: the first usable address of each channel. */
+export function gather(answer: Partial<Answer>): Map<string, Known> {
   const known = new Map<string, Known>()
   const at = (id: string): Known => {
     const found = known.get(id) ?? {}
@@ -140,7 +141,7 @@ function gather(answer: Answer): Map<string, Known> {
   return known
 }
 
-function personOf(ref: RecipientRef, id: string, known: Known, inline: Addresses): Person {
+export function personOf(ref: RecipientRef, id: string, known: Known, inline: Addresses): Person {
   const { row } = known
   const preferences = ref.type === 'user' ? known.preferences : undefined
   // What stands with the preferences is how it was then; it counts for people of whom we have no record.
@@ -174,11 +175,14 @@ function preferredAddresses(preferences: SaidPreferences | undefined): Addresses
   return addresses
 }
 
-function suppressionOf([, , reason, source, at, expiresAt]: SuppressionRow): Suppression {
+export function suppressionOf([, , reason, source, at, expiresAt]: SuppressionRow): Suppression {
   return { reason, source, at: new Date(at), expiresAt: expiresAt === null ? undefined : new Date(expiresAt) }
 }
 
-function suppressionsOf(addresses: Addresses, suppressed: ReadonlyMap<string, Suppression>): Person['suppressions'] {
+export function suppressionsOf(
+  addresses: Addresses,
+  suppressed: ReadonlyMap<string, Suppression>,
+): Person['suppressions'] {
   const found: Person['suppressions'] = {}
   for (const channel in addresses) {
     const suppression = suppressed.get(`${channel} ${addresses[channel as Channel]}`)

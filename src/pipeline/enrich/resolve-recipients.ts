@@ -1,5 +1,7 @@
+import type { Channel } from '../../domain/channel.ts'
 import type { RecipientRef } from '../../domain/intent.ts'
 import type { Person } from '../../domain/person.ts'
+import { inlineAddresses } from '../../domain/recipient.ts'
 import type { Audience, Wanted } from '../../domain/want.ts'
 import type { Queryable } from '../../platform/db.ts'
 import type { Chunk } from '../../queue/queues.ts'
@@ -12,6 +14,8 @@ export interface Addressee {
   intent: Intent
   wanted: Wanted<Intent>
   ordinal: number
+  /** As the want names them; members of a role by their id. */
+  ref: RecipientRef
   recipient: Person
   /** A role or group without a member: there is nobody to notify, and the notification says so. */
   empty?: true
@@ -26,7 +30,10 @@ export interface Continuation {
 }
 
 type Place = NonNullable<Chunk['after']>
-type Named = Omit<Addressee, 'recipient'> & { ref: RecipientRef }
+/** An addressee before we know who it is. */
+export type Named = Omit<Addressee, 'recipient'>
+/** Loads who they are, in their order. */
+export type PeopleLoader = (on: Queryable, tenantId: string, named: readonly Named[], now: Date) => Promise<Person[]>
 /** The first members of an audience behind a place; `whole` where there are no others. */
 type Members = (audience: Audience, after: string) => { ids: readonly string[]; whole: boolean }
 /** Where a full page ended, or with which ordinal all is named. */
@@ -47,6 +54,7 @@ export async function resolveRecipients(
   chunk: Chunk,
   limit: number,
   now: Date,
+  peopleOf: PeopleLoader = peopleNow,
 ): Promise<{ addressees: Addressee[]; continuations: Continuation[] }> {
   const members = await loadMembers(on, chunk, wanted, limit)
   const named: Named[] = []
@@ -56,12 +64,12 @@ export async function resolveRecipients(
       continuations.push({ intentId, pageBegun: false, after: chunk.after ?? beginning })
       continue
     }
-    const left = nameAll(wants, chunk.after ?? beginning, limit, members, named)
+    const left = nameAll(wants, placeOf(chunk.after, wants[0]?.rule), limit, members, named)
     if (left) continuations.push({ intentId, pageBegun: true, after: left })
   }
   const people = await peopleOf(on, chunk.tenant_id, named, now)
   return {
-    addressees: named.map(({ ref: _, ...place }, index) => ({ ...place, recipient: people[index]! })),
+    addressees: named.map((place, index) => ({ ...place, recipient: people[index]! })),
     continuations,
   }
 }
@@ -71,9 +79,25 @@ const audienceOfRef = ({ type, id = '' }: RecipientRef): Audience => ({
   roles: type === 'role' ? [id] : [],
   groups: type === 'group' ? [id] : [],
 })
+const isOfUsers = ({ roles, groups }: Audience) => roles.length === 0 && groups.length === 0
 const isSet = ({ type }: RecipientRef) => type === 'role' || type === 'group'
 
-/** A page of each audience that is named, in one statement; many intents that name the same one share it. */
+/**
+ * The ordinals of which the planning of an intent's page from `after` on has taken one at least. None where the same people have
+ * the same ordinals whenever it is planned. Of those who are named one by one none counts: they may have been cancelled before.
+ */
+export function pageMarks({ kind, payload }: Pick<Intent, 'kind' | 'payload'>, after: Place = beginning): number[] {
+  if (kind === 'event') return [after.ordinal + 1]
+  const { recipients: refs = [] } = payload
+  const resumed = after.recipientId !== ''
+  const next = refs.findIndex((ref, index) => isSet(ref) && index >= (resumed ? after.ref + 1 : after.ref))
+  return [...(resumed ? [Math.max(refs.length, after.ordinal) + 1] : []), ...(next < 0 ? [] : [next + 1])]
+}
+
+/**
+ * A page of each audience that is named, in one statement; many intents that name the same one share it. Users that are named
+ * one by one need none: nothing but their names is asked for.
+ */
 async function loadMembers(
   on: Queryable,
   { tenant_id, after }: Chunk,
@@ -83,10 +107,11 @@ async function loadMembers(
   const pages = new Map<string, Audience & { after: string }>()
   const keyOf = (audience: Audience, from: string) => JSON.stringify([from, audience])
   const first = new Set<Intent>()
-  for (const { intent, refs, audience } of wanted) {
-    const continued = after && !first.has(intent) ? after.recipientId : ''
+  for (const { intent, refs, audience, rule } of wanted) {
+    const continued = first.has(intent) ? '' : placeOf(after, rule).recipientId
     first.add(intent)
-    for (const each of [...refs.filter(isSet).map(audienceOfRef), ...(audience ? [audience] : [])]) {
+    const asked = audience && !isOfUsers(audience) ? [audience] : []
+    for (const each of [...refs.filter(isSet).map(audienceOfRef), ...asked]) {
       for (const from of new Set(['', continued])) pages.set(keyOf(each, from), { ...each, after: from })
     }
   }
@@ -95,9 +120,23 @@ async function loadMembers(
   const found = asked.length === 0 ? [] : await loadAudiences(on, tenant_id, asked)
   const byKey = new Map([...pages.keys()].map((key, index) => [key, found[index]!]))
   return (audience, from) => {
+    if (isOfUsers(audience)) return usersFrom(audience, from, limit)
     const ids = byKey.get(keyOf(audience, from))!
     return { ids, whole: ids.length < size }
   }
+}
+
+/** Each once, in an order that is the same for every page. */
+function usersFrom({ userIds }: Audience, after: string, limit: number): ReturnType<Members> {
+  if (userIds.length === 1) return { ids: userIds[0]! > after ? userIds : [], whole: true }
+  const ids = [...new Set(userIds)].filter((id) => id > after).sort()
+  return { ids: ids.slice(0, limit), whole: ids.length <= limit }
+}
+
+/** Where the first want of an intent goes on. A place in a rule whose expressions fail by now is no place in the next one. */
+function placeOf(after: Place | undefined, rule: Wanted<Intent>['rule']): Place {
+  if (!after) return beginning
+  return after.rules && after.rules[0]?.id !== rule?.id ? { ...beginning, ordinal: after.ordinal } : after
 }
 
 /** The rules that are still to be worked, as they were when the intent was matched. */
@@ -158,7 +197,8 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
   const { intent, refs, audience } = wanted
   const most = named.length + room
   let ordinal = from.ordinal
-  for (const ref of refs.slice(from.ref)) named.push({ intent, wanted, ordinal: ++ordinal, ref })
+  for (const ref of refs.slice(from.ref))
+    named.push({ intent, wanted: onItsChannel(wanted, ref), ordinal: ++ordinal, ref })
   if (!audience) return { ordinal }
   const { ids, whole } = members(audience, from.recipientId)
   const page = ids.slice(0, Math.max(1, most - named.length))
@@ -167,8 +207,14 @@ function nameAudience(wanted: Wanted<Intent>, from: Place, room: number, members
   return { left: { ref: refs.length, recipientId: page.at(-1)!, ordinal } }
 }
 
+/** A fixed target is reached where it is, whatever channels the rule has for people. */
+function onItsChannel(wanted: Wanted<Intent>, ref: RecipientRef): Wanted<Intent> {
+  if (ref.type !== 'system') return wanted
+  return { ...wanted, channels: Object.keys(inlineAddresses(ref)) as Channel[], fallbackChannels: undefined }
+}
+
 /** In one statement, each with what the gates ask of. */
-async function peopleOf(on: Queryable, tenantId: string, named: readonly Named[], now: Date): Promise<Person[]> {
+async function peopleNow(on: Queryable, tenantId: string, named: readonly Named[], now: Date): Promise<Person[]> {
   const categories = [...new Set(named.flatMap(({ wanted }) => wanted.category ?? []))]
   const refs = named.map(({ ref }) => ref)
   return loadPeople(on, tenantId, refs, categories, now)

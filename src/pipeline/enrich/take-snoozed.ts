@@ -2,9 +2,11 @@ import type { Channel } from '../../domain/channel.ts'
 import { intentIdOf, notificationIdOf, ordinalOf } from '../../domain/ids.ts'
 import type { IntentPayload, RecipientRef, RecipientType } from '../../domain/intent.ts'
 import type { Person } from '../../domain/person.ts'
-import { recipientIdOf, refWith } from '../../domain/recipient.ts'
+import { inlineAddresses, recipientIdOf, refWith } from '../../domain/recipient.ts'
+import type { Rule } from '../../domain/rule.ts'
 import type { Wanted } from '../../domain/want.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
+import { loadRuleVersions } from '../../store/rules.ts'
 import { loadPeople } from './load-people.ts'
 
 const takeSql = statement('enrich/take_snoozed')
@@ -38,7 +40,6 @@ export interface Snoozed {
   /** What it waited for. */
   reason: string
   wanted: Wanted<SnoozedIntent>
-  rule?: { id: string; version: number }
   recipient: Person
 }
 
@@ -79,34 +80,43 @@ export interface TakenSnoozes {
   /** All that were taken. */
   ids: string[]
   /** Those that still wait. */
-  waiting: Snoozed[]
+  waiting(): Promise<Snoozed[]>
 }
 
 /** Takes what is due, by tenant: call it in the transaction that writes what becomes of it. */
 export async function takeSnoozed(trx: Queryable, limit: number, now: Date): Promise<TakenSnoozes[]> {
   const rows = await run<Row>(trx, takeSql, [now, limit])
-  const taken: TakenSnoozes[] = []
-  for (const [tenantId, all] of Map.groupBy(rows, ({ tenant_id }) => tenant_id)) {
-    const of = all.filter(({ state }) => state === 'snoozed')
-    const refs = of.map((row) => refOfRow(tenantId, row))
-    const categories = [...new Set(of.flatMap(({ category }) => category ?? []))]
-    const people = await loadPeople(trx, tenantId, refs, categories, now)
-    const waiting = of.map((row, index) => snoozedOf(tenantId, row, people[index]!))
-    taken.push({ tenantId, ids: all.map(({ id }) => id), waiting })
-  }
-  return taken
+  return [...Map.groupBy(rows, ({ tenant_id }) => tenant_id)].map(([tenantId, all]) => ({
+    tenantId,
+    ids: all.map(({ id }) => id),
+    async waiting() {
+      const of = all.filter(({ state }) => state === 'snoozed')
+      const versions = of.flatMap(({ rule_id: id, rule_version }) =>
+        id === null ? [] : [{ id, version: rule_version! }],
+      )
+      const known = versions.length === 0 ? [] : await loadRuleVersions(trx, tenantId, versions)
+      const rules = of.map((row) => known.find(({ id, version }) => id === row.rule_id && version === row.rule_version))
+      const refs = of.map((row, index) => refOfRow(tenantId, row, rules[index]))
+      const categories = [...new Set(of.flatMap(({ category }) => category ?? []))]
+      const people = await loadPeople(trx, tenantId, refs, categories, now)
+      return of.map((row, index) => snoozedOf(tenantId, row, people[index]!, rules[index]))
+    },
+  }))
 }
 
-/** As the request named them; a rule's inline recipient by the address that the delivery has. */
-function refOfRow(tenantId: string, row: Row): RecipientRef {
-  const named = row.payload.recipients?.[ordinalOf(row.id) - 1]
-  if (named && row.rule_id === null && recipientIdOf(tenantId, named) === row.recipient_id) return named
+/** As the request or the rule named them; somebody without an id by the address that the delivery has. */
+function refOfRow(tenantId: string, row: Row, rule: Rule | undefined): RecipientRef {
+  const isMeant = (ref: RecipientRef) => recipientIdOf(tenantId, ref) === row.recipient_id
+  const isInline = (ref: RecipientRef) => inlineAddresses(ref)[row.channel] !== undefined && isMeant(ref)
+  const requested = row.rule_id === null ? row.payload.recipients?.[ordinalOf(row.id) - 1] : undefined
+  const named = requested ? isMeant(requested) && requested : rule?.selector.addresses?.find(isInline)
+  if (named) return named
   if (!row.recipient_id.startsWith('address:')) return { type: row.recipient_type, id: row.recipient_id }
   const ref = { type: row.recipient_type, name: row.recipient_name ?? undefined, locale: row.locale ?? undefined }
   return refWith({ ...ref, timezone: row.timezone ?? undefined }, row.channel, row.address)
 }
 
-function snoozedOf(tenantId: string, row: Row, person: Person): Snoozed {
+function snoozedOf(tenantId: string, row: Row, person: Person, rule: Rule | undefined): Snoozed {
   const isInline = row.recipient_id.startsWith('address:')
   return {
     id: row.id,
@@ -116,7 +126,6 @@ function snoozedOf(tenantId: string, row: Row, person: Person): Snoozed {
     fallbackRank: row.fallback_rank,
     hasFallback: row.has_fallback,
     reason: row.reason,
-    rule: row.rule_id === null ? undefined : { id: row.rule_id, version: row.rule_version! },
     recipient: isInline ? { ...person, id: row.recipient_id, known: false } : person,
     wanted: {
       intent: {
@@ -140,7 +149,8 @@ function snoozedOf(tenantId: string, row: Row, person: Person): Snoozed {
       category: row.category ?? undefined,
       channels: [row.channel],
       template: row.template ?? undefined,
-      schedule: row.payload.schedule,
+      schedule: rule ? rule.schedule : row.payload.schedule,
+      rule: rule && { id: rule.id, name: rule.name, version: rule.version },
       isDigest: true, // it was let out once; it is not folded now
     },
   }

@@ -1,5 +1,6 @@
 import type { CompiledRule, RulePart } from '../../domain/compile-rule.ts'
 import { type ChunkBudget, createChunkBudget } from '../../domain/expressions/chunk-budget.ts'
+import type { Evaluated } from '../../domain/expressions/compile-expression.ts'
 import { type Scope, scopeOf, withRecipient } from '../../domain/expressions/scope.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
 import type { Person } from '../../domain/person.ts'
@@ -246,6 +247,10 @@ export function scopeOfIntent(intent: EventIntent, now: Date): Scope {
   })
 }
 
+/**
+ * The group of an alert. What asks for data that an event does not have is null there, or does not say that it is over, as
+ * on Alertmanager: an alert that lacks a label must not be lost.
+ */
 function groupOf(
   { rule, group }: CompiledRule,
   scope: Scope,
@@ -253,16 +258,19 @@ function groupOf(
   if (!group || !rule.group) return undefined
   const values: unknown[] = []
   for (const { part, expression } of group.by) {
-    const evaluated = expression.evaluate(scope)
+    const evaluated = orAbsent(expression.evaluate(scope), null)
     if (!evaluated.ok) return { part, ...evaluated }
     values.push(evaluated.value)
   }
-  const resolved = group.resolved?.evaluate(scope) ?? no
+  const resolved = orAbsent(group.resolved?.evaluate(scope) ?? no, false)
   if (!resolved.ok) return { part: 'group.resolved', ...resolved }
   return { key: foldKey(rule.id, values), resolved: resolved.value === true, policy: rule.group }
 }
 
 const no = { ok: true, value: false } as const
+const orAbsent = (evaluated: Evaluated, absent: null | false): Evaluated =>
+  !evaluated.ok && evaluated.code === 'no_such_field' ? { ok: true, value: absent } : evaluated
+
 function noteHealth(health: RuleHealthNotes, ruleId: string, asked: RuleMatch | RuleFault | undefined): void {
   if (asked !== undefined && 'code' in asked) {
     health.faults.push(asked)

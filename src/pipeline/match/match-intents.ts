@@ -8,6 +8,8 @@ import { run, statement } from '../../platform/db.ts'
 import {
   askRule,
   type EventIntent,
+  type Matched,
+  matchEvents,
   matchEventsInTurns,
   type RuleFault,
   type RuleHealthNotes,
@@ -20,34 +22,43 @@ const markSql = statement('match/mark_intents')
 /** What matching reads of an intent. */
 export type MatchIntent = EventIntent & { kind: 'direct' | 'event' }
 
-/** Hears of variables that could not be given for a recipient, when they are asked for. */
-export type OnRecipientFault = (fault: RuleFault) => void
-const unheard: OnRecipientFault = () => {}
-
 export interface MatchedIntents<I extends MatchIntent> {
   /** Those of an intent stand together. */
   wanted: Wanted<I>[]
   /** Business events that no rule wants. */
   unmatched: I[]
+  /** Whole once the variables of all recipients were told. */
   health: RuleHealthNotes
 }
 
 /** What the intents want: a direct request is its own rule, a business event asks the tenant's. */
-export async function matchIntents<I extends MatchIntent>(
+export function matchIntents<I extends MatchIntent>(
   intents: readonly I[],
   rules: CompiledRules,
   now: Date,
-  onFault: OnRecipientFault = unheard,
-  budget: ChunkBudget = createChunkBudget(),
+): MatchedIntents<I> {
+  return wantsOf(intents, matchEvents(intents.filter(isEvent), rules, now))
+}
+
+/** The same where other tenants wait for the process; see matchEventsInTurns. */
+export async function matchIntentsInTurns<I extends MatchIntent>(
+  intents: readonly I[],
+  rules: CompiledRules,
+  now: Date,
+  budget: ChunkBudget,
 ): Promise<MatchedIntents<I>> {
-  const events = intents.filter(({ kind }) => kind === 'event')
-  const { matched, unmatched, health } = await matchEventsInTurns(events, rules, now, budget)
-  const direct = events.length === intents.length ? [] : intents.filter(({ kind }) => kind === 'direct')
-  return {
-    wanted: [...direct.map(wantedByRequest), ...matched.map((match) => wantedByRule(match, onFault))],
-    unmatched,
-    health,
-  }
+  return wantsOf(intents, await matchEventsInTurns(intents.filter(isEvent), rules, now, budget))
+}
+
+const isEvent = ({ kind }: MatchIntent) => kind === 'event'
+
+function wantsOf<I extends MatchIntent>(
+  intents: readonly I[],
+  { matched, unmatched, health }: Matched<I>,
+): MatchedIntents<I> {
+  const direct = intents.filter(({ kind }) => kind === 'direct')
+  const byRules = matched.map((match) => wantedByRule(match, (fault) => health.faults.push(fault)))
+  return { wanted: [...direct.map(wantedByRequest), ...byRules], unmatched, health }
 }
 
 /** What these rules want of an event; one whose expressions fail wants nothing. */
@@ -55,13 +66,12 @@ export function wantsOfRules<I extends MatchIntent>(
   intent: I,
   rules: readonly CompiledRule[],
   now: Date,
-  onFault: OnRecipientFault = unheard,
   budget: ChunkBudget = createChunkBudget(),
 ): Wanted<I>[] {
   const scope = scopeOfIntent(intent, now)
   return rules.flatMap((compiled) => {
     const asked = askRule(compiled, intent, scope, budget)
-    return asked !== undefined && 'want' in asked ? [wantedByRule(asked, onFault)] : []
+    return asked !== undefined && 'want' in asked ? [wantedByRule(asked, () => {})] : []
   })
 }
 
@@ -72,7 +82,9 @@ function wantedByRequest<I extends MatchIntent>(intent: I): Wanted<I> {
   return { intent, refs: recipients, priority, category, channels, fallbackChannels, template, schedule, isDigest }
 }
 
-function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: OnRecipientFault): Wanted<I> {
+/** `onFault` hears of the first recipient of whom a variable could not be told. */
+function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: (fault: RuleFault) => void): Wanted<I> {
+  let isFaulty = false
   const { intent, audience, want, group, template, varsFor } = match
   const { addresses, ...named } = audience
   const { priority, category, channels, fallbackChannels, schedule, rule } = want
@@ -86,7 +98,8 @@ function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: OnRec
     varsFor(person) {
       const told = varsFor(person)
       if (told.ok) return told.vars
-      onFault(told.fault)
+      if (!isFaulty) onFault(told.fault)
+      isFaulty = true
       return undefined
     },
   }

@@ -15,11 +15,6 @@ const noteSql = statement('match/note_rule_health')
 export interface RuleHealth {
   /** To be told of every chunk of events, once it is planned. `rules` says which version of a rule was asked. */
   observe(tenantId: string, notes: RuleHealthNotes, rules: { get(id: string): VersionOf | undefined }): void
-  /**
-   * To be told of variables that could not be given for a recipient. They are counted and shown, and switch nothing off: it may
-   * be the recipient who lacks something.
-   */
-  observeRecipients(tenantId: string, faults: readonly RuleFault[]): void
   /** Writes what has gathered. */
   close(): Promise<void>
 }
@@ -148,10 +143,6 @@ export function createRuleHealth(options: RuleHealthOptions): RuleHealth {
         clearTimeout(timer)
         timer = writeSoon(0)
       } else gather()
-    },
-    observeRecipients(tenantId, faults) {
-      noteFaults(tenantId, faults)
-      gather()
     },
     async close() {
       clearTimeout(timer)

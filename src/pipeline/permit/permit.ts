@@ -21,6 +21,8 @@ export interface TemplateIndex {
 
 /** What a tenant has set for everybody. */
 export interface TenantGates {
+  /** Rises with each change. */
+  version?: string
   categories: ReadonlyMap<string, Category>
   defaults?: SaidPreferences
 }
@@ -29,6 +31,7 @@ export type Permitted<C extends Candidate> = C & {
   want: Want
   vars?: Readonly<Record<string, unknown>>
   decision: Decision
+  settingsVersion?: string
 }
 
 /** Runs every addressee through the gates. Nothing is read here: all values were loaded for the whole chunk. */
@@ -49,7 +52,7 @@ export function permit<C extends Candidate>(
     if (candidate.empty) decision = { outcome: 'suppressed', reason: 'no_recipients', deliveries: [], steps: [] }
     else if (wanted.varsFor && !vars) decision = unspeakable
     else decision = decide(want, recipient, on, now)
-    return { ...candidate, want, vars, decision }
+    return { ...candidate, want, vars, decision, settingsVersion: tenant.version }
   })
 }
 

@@ -13,7 +13,7 @@ export interface Folding {
   /** The business event; where it has no id, its intent. An event is in a digest once. */
   eventRef: string
   recipientId: string
-  /** Whom the digest is addressed to: `{type: 'user', id}`, or the addresses that the request gave. */
+  /** Whom the digest is addressed to: by id, and by the addresses that the request gave. */
   recipient: RecipientRef
   timezone?: string
   fold: Fold

@@ -130,12 +130,25 @@ export async function writePlan(
     plainArray(snoozed, ({ id }) => id),
     plainArray(snoozed, ({ until }) => until?.toISOString()),
     textArray(snoozed, ({ recipientId }) => recipientId),
+    ...intentBounds(notifications),
   ])
   const only = answer?.only_ids
   if (answer?.planned === notifications.length) return { jobs, isNew: () => true, hasNew: () => true }
   const isNew = new Set(only)
   const intents = new Set((only ?? []).map(intentIdOf))
   return { jobs, isNew: (id) => isNew.has(id), hasNew: (id) => intents.has(id) }
+}
+
+/** The least and the greatest intent. */
+function intentBounds(notifications: Plan['notifications']): [string, string] {
+  let least = notifications[0]!.addressee.intent.id
+  let greatest = least
+  for (const { addressee } of notifications) {
+    const { id } = addressee.intent
+    if (id < least) least = id
+    if (id > greatest) greatest = id
+  }
+  return [least, greatest]
 }
 
 /** The name that was asked for, also where there is no such template. */

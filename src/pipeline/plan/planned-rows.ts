@@ -1,12 +1,13 @@
 import type { Channel } from '../../domain/channel.ts'
 import type { Decision, PlannedDelivery } from '../../domain/decision.ts'
+import type { DecisionLine } from '../../domain/decision-line.ts'
 import type { EventData } from '../../domain/event-types.ts'
 import { deliveryId, notificationId } from '../../domain/ids.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
 import type { Recipient } from '../../domain/recipient.ts'
 import { endpointIdOf } from '../../domain/status-webhook.ts'
 import type { Want } from '../../domain/want.ts'
-import { type DecisionLine, decisionLine } from './decision-line.ts'
+import { decisionLine } from './decision-line.ts'
 
 /** What planning needs of a decided addressee. */
 export interface Decided {
@@ -28,6 +29,8 @@ export interface Decided {
   /** Of a rule: what its template sees beside the event. */
   vars?: Readonly<Record<string, unknown>>
   decision: Decision
+  /** Of the tenant's settings that were asked. */
+  settingsVersion?: string
 }
 
 export interface NotificationRow {

@@ -18,6 +18,7 @@ export interface DecidedAgain {
   notificationId: string
   channel: Channel
   address: string
+  /** From 1: a fallback whose turn has come. */
   fallbackRank: number
   recipient: { id: string }
   wanted: {
@@ -25,6 +26,7 @@ export interface DecidedAgain {
   }
   want: Want
   decision: Decision
+  settingsVersion?: string
 }
 
 interface Row {
@@ -103,7 +105,7 @@ function eventOf({ of, state, reason, until }: Row): { subject_id: string; type:
       category: of.want.category,
       channel: of.channel,
       reason,
-      fallback: of.fallbackRank > 0 || undefined,
+      fallback: (state === 'queued' && of.fallbackRank > 0) || undefined,
       next_attempt_at: until,
       idempotency_key: idempotencyKey,
       correlation_id: correlationId,

@@ -29,8 +29,8 @@ export interface Ended {
 }
 
 /**
- * Lets the next fallback go where the last channel under way has failed; call it in the settling transaction. One that may have to
- * wait for its hour is left to whoever decides snoozed deliveries again.
+ * Lets the next fallback go where the last channel under way has failed; call it in the settling transaction. The gates are asked
+ * of it first, by whoever decides again what has waited; but not of CRITICAL.
  */
 export async function releaseFallbacks(
   trx: Queryable,

@@ -6,17 +6,21 @@ import { type LoadAnswer, RefusedError, type Transport, type TransportTarget } f
 const bulk = `mutation Load($inputs: [SendNotificationInput!]!) {
   sendNotifications(inputs: $inputs) { intentId status error { code } }
 }`
+const events = `mutation Load($inputs: [EventInput!]!) {
+  publishEvents(inputs: $inputs) { intentId status error { code } }
+}`
 const single = `mutation Load($input: SendNotificationInput!) { sendNotification(input: $input) { id status } }`
 
 interface Answer {
   data?: {
     sendNotifications?: { status: 'ACCEPTED' | 'DUPLICATE' | 'REJECTED' }[]
+    publishEvents?: { status: 'ACCEPTED' | 'DUPLICATE' | 'REJECTED' }[]
     sendNotification?: { id: string; status: string }
   }
   errors?: { message: string; extensions?: { code?: string } }[]
 }
 
-/** The public way: bulk `sendNotifications`, or `sendNotification` where the kind is `single`. */
+/** The public way: bulk `sendNotifications` or `publishEvents`, or `sendNotification` where the kind is `single`. */
 export function createGraphqlTransport({ url, apiKey, kind }: TransportTarget, profile: LoadProfile): Transport {
   const { origin, pathname } = new URL(url)
   const pool = new Pool(origin, { connections: 128, pipelining: 1 })
@@ -24,7 +28,8 @@ export function createGraphqlTransport({ url, apiKey, kind }: TransportTarget, p
   if (apiKey) headers.authorization = `Bearer ${apiKey}`
   const write = createInputWriter(profile)
   const variable = kind === 'single' ? '"input":' : '"inputs":['
-  const head = `{"query":${JSON.stringify(kind === 'single' ? single : bulk)},"variables":{${variable}`
+  const query = kind === 'single' ? single : profile.asEvents ? events : bulk
+  const head = `{"query":${JSON.stringify(query)},"variables":{${variable}`
   const tail = kind === 'single' ? '}}' : ']}}'
   return {
     async send({ first, size, phase, intendedMs }) {
@@ -56,7 +61,7 @@ function readAnswer({ data, errors }: Answer): LoadAnswer {
   if (fault || !data) throw new Error(`GraphQL answered ${fault?.extensions?.code}: ${fault?.message}`)
   // A single call answers with the notification as it stands: its status is that of its deliveries.
   if (data.sendNotification) return { accepted: 1, duplicates: 0, rejected: 0 }
-  const results = data.sendNotifications ?? []
+  const results = data.sendNotifications ?? data.publishEvents ?? []
   const count = (status: string) => results.filter((result) => result.status === status).length
   return { accepted: count('ACCEPTED'), duplicates: count('DUPLICATE'), rejected: count('REJECTED') }
 }

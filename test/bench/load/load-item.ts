@@ -12,6 +12,8 @@ export interface LoadProfile {
   channel: 'email' | 'sms'
   /** Taken in turn, and told to the observer; absent: none is named. */
   priorities?: readonly Priority[]
+  /** Business events, for rules to say whom they concern; absent: requests that say so themselves. */
+  asEvents?: true
 }
 
 /** The notifications of one request, numbered from `first`. */
@@ -113,6 +115,11 @@ export function inputOf(item: LoadItem) {
     ...(priority && { priority }),
     data: dataOf(item),
   }
+}
+
+/** The same as a business event: whom it concerns is a rule's to say. */
+export function eventInputOf(item: LoadItem) {
+  return { id: keyOf(item), type: eventType, data: { ...dataOf(item), customerId: recipientOf(item).id } }
 }
 
 /** The item as the API would hand it to accept, after validation. */

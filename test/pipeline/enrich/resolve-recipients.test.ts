@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RecipientRef } from '../../../src/domain/intent.ts'
 import { noRules } from '../../../src/domain/rule-index.ts'
+import type { Wanted } from '../../../src/domain/want.ts'
 import type { Intent } from '../../../src/pipeline/enrich/load-intents.ts'
 import { resolveRecipients as resolveWants } from '../../../src/pipeline/enrich/resolve-recipients.ts'
 import { matchIntents } from '../../../src/pipeline/match/match-intents.ts'
@@ -31,7 +32,7 @@ const intentTo = (...recipients: RecipientRef[]): Intent => {
 }
 async function resolveRecipients(on: Queryable, intents: readonly Intent[], chunk: Chunk, limit: number) {
   const now = world.clock.now()
-  return resolveWants(on, (await matchIntents(intents, noRules, now)).wanted, chunk, limit, now)
+  return resolveWants(on, matchIntents(intents, noRules, now).wanted, chunk, limit, now)
 }
 const role = (id: string): RecipientRef => ({ type: 'role', id })
 
@@ -115,4 +116,28 @@ test('a resumed role goes on behind its last member, and what stands behind it b
   }
   assert.equal(seen.length, 300)
   assert.equal(new Set(seen.map((line) => line.split(' ')[0])).size, 300, 'each has an ordinal of its own')
+})
+
+test('where the rule of a page is gone, the next one begins at its beginning', async () => {
+  const want = (rule: string): Wanted<Intent> => ({
+    intent,
+    refs: [{ type: 'user', id: `inline-${rule}`, email: 'a@example.com' }],
+    audience: { userIds: [], roles: ['all'], groups: [] },
+    priority: 1,
+    rule: { id: rule, name: rule, version: 1 },
+  })
+  const intent = { ...intentTo(), kind: 'event' as const }
+  const rules = ['gone', 'next'].map((id) => ({ id, version: 1 }))
+  const chunk = { tenant_id: world.tenant, ids: [], after: { ref: 1, recipientId: 'm100', ordinal: 101, rules } }
+  const all = await resolveWants(world.worker, [want('next')], chunk, 1_000, world.clock.now())
+  assert.equal(all.addressees.length, 201)
+  assert.deepEqual(
+    all.addressees.slice(0, 2).map(({ ordinal, recipient }) => [ordinal, recipient.id]),
+    [
+      [102, 'inline-next'],
+      [103, 'm001'],
+    ],
+  )
+  const both = await resolveWants(world.worker, [want('gone'), want('next')], chunk, 1_000, world.clock.now())
+  assert.equal(both.addressees.length, 100 + 201)
 })

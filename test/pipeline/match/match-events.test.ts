@@ -255,8 +255,13 @@ describe('the group of a match', () => {
     assert.deepEqual(open!.group, { key: 'rule:r:["h1","a"]', resolved: false, policy: group })
     assert.equal(over!.group!.resolved, true)
   })
+  it('takes what an event lacks as null, and as not over: no alert is lost by that', () => {
+    const [alert] = match([aRule({ id: 'r', group })], anEvent('a')).matched
+    assert.deepEqual(alert!.group, { key: 'rule:r:[null,"a"]', resolved: false, policy: group })
+  })
   it('whose key fails is a fault', () => {
-    assert.equal(one({ group }, anEvent('a')).health.faults[0]!.part, 'group.by.0')
+    const broken = { ...group, by: ['event.data.host + 1'] }
+    assert.equal(one({ group: broken }, anEvent('a', { host: 'h1' })).health.faults[0]!.part, 'group.by.0')
   })
 })
 

@@ -180,12 +180,9 @@ describe('the faults of a rule', () => {
     const rules = compileRules([rule])
     const health = newHealth(2)
     const { matched, health: notes } = matchEvents([bad()], rules, clock.now())
-    health.observe(tenant, notes, rules)
     const told = ['ann', 'bob', 'cid'].map((id) => matched[0]!.varsFor({ id, roles: [], groups: [], attributes: {} }))
-    health.observeRecipients(
-      tenant,
-      told.flatMap((one) => (one.ok ? [] : [one.fault])),
-    )
+    notes.faults.push(...told.flatMap((one) => (one.ok ? [] : [one.fault])))
+    health.observe(tenant, notes, rules)
     const { faults, ...noted } = await after(rule, [], health)
     assert.deepEqual(noted, { streak: 0, total: 3, enabled: true, version: 1 })
     assert.equal(faults!.last_part, 'templateVars.level')

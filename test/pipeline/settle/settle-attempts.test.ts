@@ -293,12 +293,15 @@ test('an in-app notification lies in the inbox with its counters, once', async (
   assert.deepEqual(counters, [{ unread: 1, unseen: 1 }])
 })
 
-const withFallback = () =>
-  planned({
-    channels: ['email', 'slack', 'audit'],
-    fallbackChannels: ['telegram', 'in_app'],
-    recipients: [{ type: 'user', id: 'f', email: 'f@example.com', slackId: 'U', telegramId: '7' }],
-  })
+const withFallback = (fields?: Parameters<typeof planned>[1]) =>
+  planned(
+    {
+      channels: ['email', 'slack', 'audit'],
+      fallbackChannels: ['telegram', 'in_app'],
+      recipients: [{ type: 'user', id: 'f', email: 'f@example.com', slackId: 'U', telegramId: '7' }],
+    },
+    fields,
+  )
 
 test('a fallback is released only when every channel asked for has failed, by whichever worker fails last', async () => {
   const id = await withFallback()
@@ -306,8 +309,17 @@ test('a fallback is released only when every channel asked for has failed, by wh
   await deliver(chunk([deliveryId(id, 'email')]), on)
   assert.equal((await stateOf(deliveryId(id, 'telegram')))?.state, 'held')
   await deliver(chunk([deliveryId(id, 'slack')]), on)
-  assert.equal((await stateOf(deliveryId(id, 'telegram')))?.state, 'queued')
+  assert.equal((await stateOf(deliveryId(id, 'telegram')))?.state, 'snoozed', 'the gates are asked of it first')
   assert.equal((await stateOf(deliveryId(id, 'in_app')))?.state, 'held')
+})
+
+test('a CRITICAL fallback goes out without being decided again', async () => {
+  const id = await withFallback({ priority: 3 })
+  const on = worker({ email: () => permanent, slack: () => permanent })
+  for (const channel of ['email', 'slack'] as const) await deliver(chunk([deliveryId(id, channel)]), on)
+  assert.equal((await stateOf(deliveryId(id, 'telegram')))?.state, 'queued')
+  const jobs = await waitingJobs(world, 'deliver-telegram-critical')
+  assert.equal(jobs.filter(({ data }) => data.ids.includes(deliveryId(id, 'telegram'))).length, 1)
 })
 
 test('two last failures at once release one fallback', async () => {
@@ -315,9 +327,11 @@ test('two last failures at once release one fallback', async () => {
     const id = await withFallback()
     const on = worker({ email: () => permanent, slack: () => permanent })
     await Promise.all((['email', 'slack'] as const).map((channel) => deliver(chunk([deliveryId(id, channel)]), on)))
-    assert.equal((await stateOf(deliveryId(id, 'telegram')))?.state, 'queued')
-    const jobs = await waitingJobs(world, 'deliver-telegram-bulk')
-    assert.equal(jobs.filter(({ data }) => data.ids.includes(deliveryId(id, 'telegram'))).length, 1)
+    assert.equal((await stateOf(deliveryId(id, 'telegram')))?.state, 'snoozed')
+    const waiting = await world.rows('select until from carillon.snoozes where delivery_id = $1', [
+      deliveryId(id, 'telegram'),
+    ])
+    assert.equal(waiting.length, 1)
   }
 })
 
