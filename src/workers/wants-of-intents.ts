@@ -7,7 +7,7 @@ import type { Intent } from '../pipeline/enrich/load-intents.ts'
 import { pageMarks } from '../pipeline/enrich/resolve-recipients.ts'
 import { holdBack } from '../pipeline/match/hold-back.ts'
 import { type RuleHealthNotes, scopeOfIntent } from '../pipeline/match/match-events.ts'
-import { type MatchedIntents, matchIntentsInTurns, wantsOfRules } from '../pipeline/match/match-intents.ts'
+import { type MatchedIntents, matchIntents, wantsOfRules } from '../pipeline/match/match-intents.ts'
 import { plannedBefore } from '../pipeline/match/planned-before.ts'
 import type { Chunk } from '../queue/queues.ts'
 import { loadRuleVersions } from '../store/rules.ts'
@@ -35,8 +35,8 @@ export async function wantsOf(
   const budget = createChunkBudget()
   const { wanted, ...rest } = chunk.after?.rules
     ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, pool, budget, now), unmatched: [] }
-    : await matchIntentsInTurns(fresh, settings.rules, now, budget)
-  return { ...rest, budget, asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, pool, now) }
+    : await matchIntents(fresh, settings.rules, now, budget)
+  return { ...rest, asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, pool, now), budget }
 }
 
 /** The rules of a page that is not the first: as they were, whatever they say by now. */

@@ -8,8 +8,6 @@ import { run, statement } from '../../platform/db.ts'
 import {
   askRule,
   type EventIntent,
-  type Matched,
-  matchEvents,
   matchEventsInTurns,
   type RuleFault,
   type RuleHealthNotes,
@@ -32,31 +30,15 @@ export interface MatchedIntents<I extends MatchIntent> {
 }
 
 /** What the intents want: a direct request is its own rule, a business event asks the tenant's. */
-export function matchIntents<I extends MatchIntent>(
+export async function matchIntents<I extends MatchIntent>(
   intents: readonly I[],
   rules: CompiledRules,
   now: Date,
-): MatchedIntents<I> {
-  return wantsOf(intents, matchEvents(intents.filter(isEvent), rules, now))
-}
-
-/** The same where other tenants wait for the process; see matchEventsInTurns. */
-export async function matchIntentsInTurns<I extends MatchIntent>(
-  intents: readonly I[],
-  rules: CompiledRules,
-  now: Date,
-  budget: ChunkBudget,
+  budget: ChunkBudget = createChunkBudget(),
 ): Promise<MatchedIntents<I>> {
-  return wantsOf(intents, await matchEventsInTurns(intents.filter(isEvent), rules, now, budget))
-}
-
-const isEvent = ({ kind }: MatchIntent) => kind === 'event'
-
-function wantsOf<I extends MatchIntent>(
-  intents: readonly I[],
-  { matched, unmatched, health }: Matched<I>,
-): MatchedIntents<I> {
-  const direct = intents.filter(({ kind }) => kind === 'direct')
+  const events = intents.filter(({ kind }) => kind === 'event')
+  const { matched, unmatched, health } = await matchEventsInTurns(events, rules, now, budget)
+  const direct = events.length === intents.length ? [] : intents.filter(({ kind }) => kind === 'direct')
   const byRules = matched.map((match) => wantedByRule(match, (fault) => health.faults.push(fault)))
   return { wanted: [...direct.map(wantedByRequest), ...byRules], unmatched, health }
 }
