@@ -16,8 +16,6 @@ declare
   about uuid[];
   fallbacks uuid[];
   stopped uuid[];
-  released uuid[];
-  jobs json;
   told json;
 begin
   -- Workers act for every tenant; which role acts is told by the setting, for the function runs as its owner.
@@ -29,7 +27,7 @@ begin
   from carillon.notifications n
   where n.tenant_id = p_tenant and n.recipient_id = p_recipient and n.recipient_type <> 'system' and n.outcome is null
     and (p_category is null or n.category = p_category) and (p_type is null or n.type = p_type)
-    and (p_category is not null or not exists (
+    and (p_category is not null or p_reason = 'recipient_disabled' or not exists (
       select from carillon.categories c where c.tenant_id = p_tenant and c.name = n.category and c.required))
     and (select true from carillon.deliveries d -- not as a join, which would read the deliveries of everybody
          where d.tenant_id = p_tenant and d.id > n.id and d.id <= carillon.last_id_of(n.id)
@@ -93,16 +91,16 @@ begin
   end if;
 
   select json_agg(json_strip_nulls(json_build_object('subject_id', d.id,
-    'type', 'notification.' || d.channel::text || case when d.id = any (stopped) then '.suppressed' else '.requested' end,
+    'type', 'notification.' || d.channel::text || '.suppressed',
     'data', json_build_object('recipient_id', p_recipient, 'type', n.type, 'category', n.category, 'channel', d.channel::text,
-      'reason', case when d.id = any (stopped) then p_reason end, 'fallback', case when not d.id = any (stopped) then true end,
+      'reason', p_reason,
       'idempotency_key', i.idempotency_key, 'correlation_id', n.correlation_id, 'traceparent', n.traceparent)))
-    order by d.id = any (stopped) desc, d.id)
+    order by d.id)
   into told
   from carillon.deliveries d
   join carillon.notifications n on n.tenant_id = p_tenant and n.id = carillon.notification_id_of(d.id)
   left join carillon.intents i on i.tenant_id = p_tenant and i.id = carillon.intent_id_of(d.id)
-  where d.tenant_id = p_tenant and d.id = any (stopped || released)
+  where d.tenant_id = p_tenant and d.id = any (stopped)
     and d.id > about[1] and d.id <= carillon.last_id_of(about[cardinality(about)]);
   perform carillon.append_events(p_tenant, carillon.new_intent_id(p_now), p_now, told);
   return cardinality(stopped);

@@ -1,6 +1,6 @@
 -- Write down a word on a category: granted or withdrawn. The last word by time is what holds; p_at null is now, and then after
 -- whatever was said before, whoever's clock was ahead. What waits for the recipient is decided anew, and after a withdrawal what
--- was planned of the category is not sent any more. Returns the moment that it was written down with.
+-- was planned of the category is not sent any more, unless it is required: that asks for no consent. Returns the moment that it was written down with.
 -- Called by: store/consents.ts, record_consent, withdraw_consent. Locks: consents of this recipient and category, one after the other.
 create or replace function carillon.add_consent(p_tenant uuid, p_recipient text, p_category text, p_granted boolean, p_source text,
   p_wording_version text, p_proof jsonb, p_at timestamptz, p_now timestamptz) returns timestamptz
@@ -25,7 +25,8 @@ begin
     return said_at; -- an older word, told late, changes nothing
   end if;
   perform carillon.decide_again(p_tenant, array[p_recipient], p_now);
-  if not p_granted then
+  if not p_granted and not exists (
+    select from carillon.categories c where c.tenant_id = p_tenant and c.name = p_category and c.required) then
     perform carillon.stop_unsent(p_tenant, p_recipient, 'no_consent', p_now, p_category => p_category);
   end if;
   return said_at;

@@ -93,9 +93,10 @@ export function composeMail(message: Message, around: MailSurroundings): Compose
   }
 }
 
-/** RFC 8058: mail programs show a button of their own, which posts to the URL. */
+/** RFC 8058: mail programs show a button of their own, which posts to the URL; by https alone, so not on a developer's machine. */
 function oneClick(url: string): Record<string, string> {
-  return { 'List-Unsubscribe': `<${url}>`, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }
+  const link = { 'List-Unsubscribe': `<${url}>` }
+  return url.startsWith('https://') ? { ...link, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' } : link
 }
 
 /** The whole message as it would go over the wire; for the capture mailbox. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ChunkBudget } from './expressions/chunk-budget.ts'
 import { compileExpression, type Expression } from './expressions/compile-expression.ts'
 import type { Scope } from './expressions/scope.ts'
 import { type Alert, type HeldBack, holds, matcherOptions } from './silences.ts'
@@ -71,11 +72,12 @@ export interface Asked {
 export function readAlerts(
   inhibitions: readonly CompiledInhibition[],
   alerts: readonly Alert[],
+  budget?: ChunkBudget,
 ): { said: Said[]; asked: Asked[] } {
   const said: Said[] = []
   const asked: Asked[] = []
   for (const { inhibition, ...ask } of inhibitions) {
-    for (const { id, scope } of alerts) {
+    const look = ({ id, scope }: Alert) => {
       const isSource = holds(ask.source, scope)
       const isResolved = (isSource || inhibition.resolved !== undefined) && holds(ask.resolved, scope)
       // What is of both kinds is never held back: neither by itself nor by its like.
@@ -83,6 +85,10 @@ export function readAlerts(
         const alert = ask.alert ? keyOf([ask.alert], scope) : ''
         said.push({ id, inhibition, key: keyOf(ask.equal, scope), alert, opens: !isResolved })
       } else if (holds(ask.target, scope)) asked.push({ id, inhibition, key: keyOf(ask.equal, scope) })
+    }
+    for (const alert of alerts) {
+      if (budget) budget.ask(inhibition.id, () => look(alert))
+      else look(alert)
     }
   }
   return { said, asked }

@@ -76,25 +76,40 @@ export function windowsOf({
   }
 }
 
-/** Which of these events a silence holds back at this moment, by their ids; of several, the one that holds the longest. */
-export function silenced(
-  silences: readonly CompiledSilence[],
-  alerts: readonly Alert[],
-  now: Date,
-): Map<string, HeldBack> {
-  const held = new Map<string, HeldBack>()
-  const active = silences
+/** A silence whose window holds at the moment. */
+export interface ActiveSilence extends CompiledSilence {
+  until: Date
+}
+
+/** Of these the one that holds the longest stands first, and speaks for what several hold back. */
+export function activeSilences(silences: readonly CompiledSilence[], now: Date): ActiveSilence[] {
+  return silences
     .flatMap((each) => {
       const window = each.windowAt(now)
       return window ? [{ ...each, until: window.until }] : []
     })
     .sort((a, b) => b.until.getTime() - a.until.getTime())
+}
+
+export const heldBy = ({ silence, until }: ActiveSilence): HeldBack => ({
+  reason: 'silenced',
+  id: silence.id,
+  until,
+  comment: silence.comment,
+})
+
+/** Which of these events a silence holds back at this moment, by their ids. */
+export function silenced(
+  silences: readonly CompiledSilence[],
+  alerts: readonly Alert[],
+  now: Date,
+): Map<string, HeldBack> {
+  const active = activeSilences(silences, now)
+  const held = new Map<string, HeldBack>()
   if (active.length === 0) return held
   for (const { id, scope } of alerts) {
     const found = active.find(({ matcher }) => holds(matcher, scope))
-    if (!found) continue
-    const { silence, until } = found
-    held.set(id, { reason: 'silenced', id: silence.id, until, comment: silence.comment })
+    if (found) held.set(id, heldBy(found))
   }
   return held
 }

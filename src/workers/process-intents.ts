@@ -15,6 +15,7 @@ import type { Claim } from '../pipeline/send/claim-deliveries.ts'
 import type { Clock } from '../platform/clock.ts'
 import { inTransaction, isLostConnection, type Queryable } from '../platform/db.ts'
 import type { IdSource } from '../platform/id-source.ts'
+import { nextTurn } from '../platform/next-turn.ts'
 import { enqueue, type NewJob } from '../queue/enqueue.ts'
 import { type Chunk, intentsQueue } from '../queue/queues.ts'
 import type { TemplateCatalogue } from '../store/template-catalogue.ts'
@@ -52,19 +53,27 @@ export interface IntentsChunk extends Chunk {
   tries?: number
 }
 
+/** Addressees whose variables are evaluated before it is asked whether others wait for the process. */
+const permitTogether = 10
+
 /** Intents become notifications and deliveries: enrich → match → permit → plan. */
 export async function processIntents(chunk: IntentsChunk, on: ProcessIntentsDeps): Promise<void> {
   const now = on.clock.now()
   const intents = chunk.intents ?? (await loadIntents(on.pool, chunk))
   if (intents.length === 0) return
   const settings = await on.settings.of(chunk.tenant_id)
-  const { asked, wanted, unmatched, health } = await wantsOf(intents, chunk, settings, on.pool, now)
+  const { asked, wanted, unmatched, health, budget } = await wantsOf(intents, chunk, settings, on.pool, now)
   const { addressees, continuations } = await resolveRecipients(on.pool, wanted, chunk, on.recipientsPerChunk, now)
   await on.catalogue.load(
     chunk.tenant_id,
     wanted.flatMap(({ template }) => template ?? []),
   )
-  const permitted = permit(addressees, on.catalogue, on.gates, settings, now)
+  const permitted: Permitted<Addressee>[] = []
+  for (let from = 0; from < addressees.length; from += permitTogether) {
+    const together = addressees.slice(from, from + permitTogether)
+    permitted.push(...permit(together, on.catalogue, on.gates, settings, now))
+    if (budget.isTurnOver()) await nextTurn()
+  }
   if (health) on.ruleHealth.observe(chunk.tenant_id, health, settings.rules)
   const isNew = chunk.tries ? await unplanned(permitted, chunk.tenant_id, on.pool) : undefined
   const limited = await keepLimits(on.pool, chunk.tenant_id, permitted.filter(isNew ?? Boolean), settings, now)

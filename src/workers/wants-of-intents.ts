@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { compileRule } from '../domain/compile-rule.ts'
+import { type ChunkBudget, createChunkBudget } from '../domain/expressions/chunk-budget.ts'
 import { notificationId } from '../domain/ids.ts'
 import type { Wanted } from '../domain/want.ts'
 import type { Intent } from '../pipeline/enrich/load-intents.ts'
@@ -17,6 +18,8 @@ export interface Wants extends Pick<MatchedIntents<Intent>, 'wanted' | 'unmatche
   health?: RuleHealthNotes
   /** The intents that were asked; not those whose page was planned before. */
   asked: readonly Intent[]
+  /** What the expressions of this chunk may still cost: those of its recipients draw on it too. */
+  budget: ChunkBudget
 }
 
 /** What the intents of a chunk want, and which of them nobody: matching, and what a silence or an open alert holds back. */
@@ -29,10 +32,11 @@ export async function wantsOf(
 ): Promise<Wants> {
   // A job that comes again has made the jobs of the pages behind it once more, so those are asked of, too.
   const fresh = chunk.tries || chunk.after ? await withoutPlanned(intents, chunk, pool) : intents
+  const budget = createChunkBudget()
   const { wanted, ...rest } = chunk.after?.rules
-    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, pool, now), unmatched: [] }
-    : matchIntents(fresh, settings.rules, now)
-  return { ...rest, asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, pool, now) }
+    ? { wanted: await continued(fresh, chunk.after.rules, chunk.tenant_id, pool, budget, now), unmatched: [] }
+    : await matchIntents(fresh, settings.rules, now, budget)
+  return { ...rest, asked: fresh, wanted: await held(wanted, fresh, chunk.tenant_id, settings, pool, now), budget }
 }
 
 /** The rules of a page that is not the first: as they were, whatever they say by now. */
@@ -41,6 +45,7 @@ async function continued(
   versions: readonly { id: string; version: number }[],
   tenantId: string,
   pool: pg.Pool,
+  budget: ChunkBudget,
   now: Date,
 ): Promise<Wanted<Intent>[]> {
   const rules = await loadRuleVersions(pool, tenantId, versions)
@@ -48,7 +53,7 @@ async function continued(
     const rule = rules.find((each) => each.id === id && each.version === version)
     return rule ? [{ ...compileRule(rule), condition: undefined }] : []
   })
-  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now))
+  return intents.flatMap((intent) => wantsOfRules(intent, compiled, now, budget))
 }
 
 /**

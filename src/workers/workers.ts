@@ -28,7 +28,6 @@ import { createAsked } from '../queue/asked.ts'
 import { type ChunkJob, type QueueWork, startDispatcher } from '../queue/dispatcher.ts'
 import type { Unit } from '../queue/line.ts'
 import { deliveriesQueue, intentsQueue, laneOfQueue, maintenanceQueue } from '../queue/queues.ts'
-import { createRequiredCategories } from '../store/required-categories.ts'
 import { createTemplateCatalogue } from '../store/template-catalogue.ts'
 import { createSettingsCatalogue } from '../store/tenant-settings.ts'
 import { type WorkChunk, workIsolating } from './chunks.ts'
@@ -95,7 +94,7 @@ export function startWorkers(on: WorkersDeps): Workers {
   const settings = createSettingsCatalogue(on.bossPool, clock)
   const size = config.WORKER_CHUNK
   const publicUrl = on.publicUrl ?? (() => publicUrlOf(config))
-  const unsubscribe = createUnsubscribeLinks({ pool, publicUrl, requiredOf: createRequiredCategories(pool, clock) })
+  const unsubscribe = createUnsubscribeLinks({ pool, publicUrl, settings })
   const health = createEndpointHealth({ pool, clock, mostFailingMs: config.WEBHOOK_DISABLE_AFTER, logger })
   const ruleHealth = createRuleHealth({
     ...{ pool: on.bossPool, clock, ids, metrics, logger },

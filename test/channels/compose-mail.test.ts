@@ -118,4 +118,7 @@ test('a link to unsubscribe is told to mail programs, whole on its line', async 
   )
   assert.match(raw, /^List-Unsubscribe-Post: List-Unsubscribe=One-Click\r$/m)
   assert.doesNotMatch(await render({}), /List-Unsubscribe/)
+  const open = await render({ unsubscribeUrl: 'http://localhost:4000/u/x' })
+  assert.match(open, /^List-Unsubscribe: <http:/m)
+  assert.doesNotMatch(open, /List-Unsubscribe-Post/)
 })

@@ -277,6 +277,11 @@ describe('what was planned and has not been sent', () => {
       ['queued', null],
       ['suppressed', 'opted_out'],
     ])
+    await caller.query(`select carillon.withdraw_consent('kim', 'security')`)
+    assert.equal((await deliveries('kim'))[0]!.state, 'queued', 'what is required asks for no consent')
+    await caller.query(`select carillon.upsert_recipient('kim', enabled => true)`)
+    await caller.query(`select carillon.upsert_recipient('kim', enabled => false)`)
+    assert.equal((await deliveries('kim'))[0]!.reason, 'recipient_disabled', 'who is switched off gets nothing')
   })
 
   const changes: [string, object, string][] = [
@@ -325,10 +330,17 @@ describe('what was planned and has not been sent', () => {
       `select type, data ->> 'fallback' as fallback from carillon.events_of($1) where data ->> 'channel' in ('email', 'sms') order by xid, id offset 1`,
       [intentId],
     )
-    assert.deepEqual(told, [
-      { type: 'notification.email.suppressed', fallback: null },
-      { type: 'notification.sms.requested', fallback: 'true' },
-    ])
+    assert.deepEqual(told, [{ type: 'notification.email.suppressed', fallback: null }])
+    assert.equal(await decideAgain({ ...world.planning, pool: world.worker, chunkSize: 100 }), 1)
+    assert.deepEqual(
+      (await deliveries('liv')).map(({ state }) => state),
+      ['suppressed', 'queued'],
+    )
+    const [asked] = await world.rows(
+      `select type, data ->> 'fallback' as fallback from carillon.events_of($1) where data ->> 'channel' = 'sms' order by xid desc, id desc limit 1`,
+      [intentId],
+    )
+    assert.deepEqual(asked, { type: 'notification.sms.requested', fallback: 'true' })
     const jobs = await world.rows<{ name: string; ids: number }>(
       `select name, json_array_length(data::json -> 'ids') as ids from pgboss.job`,
     )

@@ -170,7 +170,7 @@ async function wantsThen(
     const at = momentOf(intent)
     if (on.ruleId === undefined || intent.kind === 'event') tally.events++
     const rules = await on.rules(trx, at)
-    const { wanted: wants, health } = matchIntents([intent], rules, at)
+    const { wanted: wants, health } = await matchIntents([intent], rules, at)
     for (const { ruleId, part, code } of health.faults) {
       if (on.ruleId !== undefined && ruleId !== on.ruleId) continue
       const fault = `${rules.get(ruleId)?.rule.name ?? ruleId}: ${part}: ${code}`

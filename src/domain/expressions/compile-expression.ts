@@ -5,12 +5,12 @@ import { createEnvironment } from './environment.ts'
 import { type EvaluationFault, faultMessages, faultOf } from './expression-fault.ts'
 import { expressionLimits } from './expression-limits.ts'
 import { jsonFromCel } from './json-values.ts'
-import { isExhausted, startMeter } from './meter.ts'
+import { isExhausted, isSpent, settleLast, startMeter } from './meter.ts'
 import { type Refused, readExpression } from './read-expression.ts'
 import type { Scope } from './scope.ts'
 import { placeOf } from './source-text.ts'
 import { type StaticType, typeName, types } from './static-types.ts'
-import { meterComprehensions, namesIn, type Parsed, TypeFault } from './syntax-tree.ts'
+import { countNodes, meterComprehensions, namesIn, type Parsed, TypeFault } from './syntax-tree.ts'
 
 export interface CompileOptions {
   /** A condition gives true or false; a value gives anything that JSON can say. */
@@ -101,6 +101,7 @@ function declarationsOf(options: CompileOptions): Record<string, StaticType> {
 
 function expressionOf(text: string, kind: CompileOptions['kind'], { parsed, run }: Prepared): Expression {
   const names = namesIn(parsed.expr)
+  const nodes = countNodes(parsed.expr)
 
   const fault = (code: EvaluationFault, nodeId: bigint | undefined): Evaluated => {
     const { line, column } = placeOf(text, parsed, nodeId)
@@ -108,21 +109,28 @@ function expressionOf(text: string, kind: CompileOptions['kind'], { parsed, run 
     return { ok: false, code, message: `${faultMessages[code]} (${where})` }
   }
 
+  const evaluate = (scope: Scope): Evaluated => {
+    const result = run(scope.bindings)
+    if (isCelError(result)) return fault(faultOf(result), result.exprId)
+    if (isExhausted()) return fault('budget', undefined)
+    if (typeof result === 'boolean') return { ok: true, value: result }
+    if (kind === 'condition') return fault('not_a_bool', parsed.expr.id)
+    try {
+      return { ok: true, value: jsonFromCel(result) }
+    } catch (error) {
+      return fault(isExhausted() || error instanceof RangeError ? 'budget' : 'failed', parsed.expr.id)
+    }
+  }
+
   return {
     text,
     kind,
     names,
     evaluate(scope) {
-      const result = run(scope.bindings)
-      if (isCelError(result)) return fault(faultOf(result), result.exprId)
-      if (isExhausted()) return fault('budget', undefined)
-      if (typeof result === 'boolean') return { ok: true, value: result }
-      if (kind === 'condition') return fault('not_a_bool', parsed.expr.id)
-      try {
-        return { ok: true, value: jsonFromCel(result) }
-      } catch (error) {
-        return fault(isExhausted() || error instanceof RangeError ? 'budget' : 'failed', parsed.expr.id)
-      }
+      if (isSpent()) return fault('budget', undefined)
+      const evaluated = evaluate(scope)
+      settleLast(nodes)
+      return evaluated
     },
   }
 }

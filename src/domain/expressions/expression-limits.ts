@@ -11,6 +11,17 @@ export const expressionLimits = {
    * iterations of a simple one fit; strings, lists and comparisons cost by their size.
    */
   cost: 100_000,
+  /**
+   * Of the evaluations of one rule over one chunk of events, each counted with its nodes. Once the rules of a chunk have drawn
+   * `chunkCost` together, each has `ruleCostLater` in all: rules of people need less, and are not cut off because of others.
+   */
+  ruleCost: 5_000_000,
+  chunkCost: 50_000_000,
+  ruleCostLater: 200_000,
+  /** Of the evaluations of one rule on one event, or for one recipient. */
+  askCost: 500_000,
+  /** After so much, about ten milliseconds, the rest of the process has its turn. */
+  turnCost: 100_000,
   /** Of any text that an expression makes, in characters. */
   textLength: 65_536,
   /** Of any list that an expression makes. */

@@ -4,12 +4,40 @@
  */
 const meter = { budget: 0, left: 0, exhausted: false }
 
+/** What several evaluations may still cost together. */
+export interface Purse {
+  left: number
+}
+
+let purse: Purse | undefined
+
+/** Has the evaluations within `work` draw on a purse as well. */
+export function drawingOn<T>(given: Purse, work: () => T): T {
+  const outer = purse
+  purse = given
+  try {
+    return work()
+  } finally {
+    purse = outer
+  }
+}
+
+/** Whether nothing is left of the purse, so that an evaluation is not even begun. */
+export function isSpent(): boolean {
+  return purse !== undefined && purse.left <= 0
+}
+
+/** Takes the last evaluation, and what it costs in any case, out of the purse. */
+export function settleLast(nodes: number): void {
+  if (purse) purse.left -= nodes + costOfLast()
+}
+
 /** Thrown inside an evaluation; the evaluator tells it from other errors by `isExhausted`, as CEL's `||` may swallow it. */
 class BudgetError extends Error {}
 
 export function startMeter(budget: number): void {
-  meter.budget = budget
-  meter.left = budget
+  meter.budget = purse ? Math.max(0, Math.min(budget, purse.left)) : budget
+  meter.left = meter.budget
   meter.exhausted = false
 }
 

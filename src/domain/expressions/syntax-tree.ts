@@ -87,7 +87,7 @@ function node(at: SyntaxTree, exprKind: SyntaxTree['exprKind']): SyntaxTree {
   return { $typeName: 'cel.expr.Expr', id: at.id, exprKind }
 }
 
-function countNodes(root: SyntaxTree | undefined): number {
+export function countNodes(root: SyntaxTree | undefined): number {
   return root ? childrenOf(root).reduce((sum, child) => sum + countNodes(child), 1) : 0
 }
 

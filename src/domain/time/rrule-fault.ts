@@ -18,7 +18,7 @@ const matching = (pattern: RegExp) => (value: string) => pattern.test(value)
 
 const parts: Record<string, (value: string) => boolean> = {
   FREQ: (value) => frequencies.includes(value),
-  INTERVAL: numbers(1, 10_000),
+  INTERVAL: numbers(1, 1_000),
   COUNT: numbers(1, 10_000),
   UNTIL: matching(new RegExp(`^${moment}$`)),
   BYMINUTE: numbers(0, 59),
@@ -31,6 +31,10 @@ const parts: Record<string, (value: string) => boolean> = {
   BYSETPOS: numbers(1, 366, true),
   WKST: matching(new RegExp(`^${weekday}$`)),
 }
+
+/** The library makes all times of a period before it looks at one: half a minute for each minute of a year. */
+const mostTimesADay: Readonly<Record<string, number>> = { YEARLY: 12, MONTHLY: 240 }
+const mostYears = 100
 
 /** What is wrong with an RRULE, as the end of a sentence. The library passes over what it does not know, so it is read here. */
 export function rruleFault(rrule: string): string | undefined {
@@ -46,16 +50,22 @@ export function rruleFault(rrule: string): string | undefined {
 }
 
 function ruleFault(rule: string, dates: readonly string[]): string | undefined {
-  const seen = new Set<string>()
+  const seen = new Map<string, string>()
   for (const part of rule.split(';')) {
     const [name = '', value = '', ...rest] = part.split('=')
     if (name === 'FREQ' && value === 'SECONDLY') return 'comes every second: the shortest is MINUTELY'
     if (!Object.hasOwn(parts, name)) return 'has a part that is unknown'
     if (seen.has(name)) return `has ${name} twice`
     if (rest.length > 0 || !parts[name]!(value)) return `has a ${name} that is none`
-    seen.add(name)
+    seen.set(name, value)
   }
-  if (!seen.has('FREQ')) return 'needs FREQ'
+  const frequency = seen.get('FREQ')
+  if (frequency === undefined) return 'needs FREQ'
+  if (frequency === 'YEARLY' && Number(seen.get('INTERVAL') ?? 1) > mostYears) return 'has an INTERVAL that is none'
+  const count = (name: string) => (seen.get(name) ?? '0').split(',').length
+  const most = mostTimesADay[frequency] ?? Number.POSITIVE_INFINITY
+  if (count('BYHOUR') * count('BYMINUTE') > most)
+    return `comes more than ${most} times a day: that needs FREQ=DAILY or WEEKLY`
   if (seen.has('COUNT') && seen.has('UNTIL')) return 'has COUNT and UNTIL, of which there may be one'
   if (seen.has('COUNT') && !dates.some((line) => /^DTSTART/i.test(line))) return 'needs DTSTART with COUNT'
   return undefined

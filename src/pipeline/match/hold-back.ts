@@ -1,3 +1,4 @@
+import { type ChunkBudget, createChunkBudget } from '../../domain/expressions/chunk-budget.ts'
 import {
   type Asked,
   type CompiledInhibition,
@@ -7,8 +8,16 @@ import {
   readAlerts,
   type Said,
 } from '../../domain/inhibitions.ts'
-import { type Alert, type CompiledSilence, type HeldBack, silenced } from '../../domain/silences.ts'
+import {
+  type Alert,
+  activeSilences,
+  type CompiledSilence,
+  type HeldBack,
+  heldBy,
+  holds,
+} from '../../domain/silences.ts'
 import { type Queryable, run, statement } from '../../platform/db.ts'
+import { nextTurn } from '../../platform/next-turn.ts'
 
 const noteSql = statement('match/note_alerts')
 
@@ -34,8 +43,9 @@ export async function holdBack(
   settings: HoldBackSettings,
   now: Date,
 ): Promise<Map<string, HeldBack>> {
-  const byAlerts = await noteAlerts(on, tenantId, events, settings.inhibitions, now)
-  return new Map([...byAlerts, ...silenced(settings.silences, events, now)])
+  const budget = createChunkBudget()
+  const byAlerts = await noteAlerts(on, tenantId, events, settings.inhibitions, now, budget)
+  return new Map([...byAlerts, ...(await silencedInTurns(settings.silences, events, now, budget))])
 }
 
 /** The same for what has waited: nothing is noted, and it is asked how things stand by now. */
@@ -46,9 +56,48 @@ export async function stillHeldBack(
   settings: HoldBackSettings,
   now: Date,
 ): Promise<Map<string, HeldBack>> {
-  const { asked } = readAlerts(settings.inhibitions, events)
+  const budget = createChunkBudget()
+  const { asked } = await readInTurns(settings.inhibitions, events, budget)
   const known = asked.length > 0 ? await exchange(on, tenantId, [], asked, new Map(), now) : []
-  return new Map([...inhibited(asked, known, now, 'now'), ...silenced(settings.silences, events, now)])
+  const bySilences = await silencedInTurns(settings.silences, events, now, budget)
+  return new Map([...inhibited(asked, known, now, 'now'), ...bySilences])
+}
+
+async function silencedInTurns(
+  silences: HoldBackSettings['silences'],
+  events: readonly AlertEvent[],
+  now: Date,
+  budget: ChunkBudget,
+): Promise<[string, HeldBack][]> {
+  const active = activeSilences(silences, now)
+  const held: [string, HeldBack][] = []
+  for (const { id, scope } of active.length > 0 ? events : []) {
+    for (const each of active) {
+      const isHeld = budget.ask(each.silence.id, () => holds(each.matcher, scope))
+      if (budget.isTurnOver()) await nextTurn()
+      if (!isHeld) continue
+      held.push([id, heldBy(each)])
+      break
+    }
+  }
+  return held
+}
+
+async function readInTurns(
+  inhibitions: HoldBackSettings['inhibitions'],
+  events: readonly AlertEvent[],
+  budget: ChunkBudget,
+): Promise<{ said: Said[]; asked: Asked[] }> {
+  const read: { said: Said[]; asked: Asked[] } = { said: [], asked: [] }
+  for (const inhibition of inhibitions) {
+    for (const event of events) {
+      const { said, asked } = readAlerts([inhibition], [event], budget)
+      read.said.push(...said)
+      read.asked.push(...asked)
+      if (budget.isTurnOver()) await nextTurn()
+    }
+  }
+  return read
 }
 
 /** Notes what events say of alerts, and gives those that an open alert holds back. */
@@ -58,9 +107,10 @@ export async function noteAlerts(
   events: readonly AlertEvent[],
   inhibitions: readonly CompiledInhibition[],
   now: Date,
+  budget: ChunkBudget = createChunkBudget(),
 ): Promise<Map<string, HeldBack>> {
   if (inhibitions.length === 0 || events.length === 0) return new Map()
-  const { said, asked } = readAlerts(inhibitions, events)
+  const { said, asked } = await readInTurns(inhibitions, events, budget)
   if (said.length === 0 && asked.length === 0) return new Map()
   const eventIds = new Map(events.map(({ id, eventId }) => [id, eventId]))
   const before = await exchange(on, tenantId, said, asked, eventIds, now)

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { CompiledRule, RulePart } from '../../domain/compile-rule.ts'
+import { type ChunkBudget, createChunkBudget } from '../../domain/expressions/chunk-budget.ts'
 import type { Evaluated } from '../../domain/expressions/compile-expression.ts'
 import { type Scope, scopeOf, withRecipient } from '../../domain/expressions/scope.ts'
 import type { IntentPayload } from '../../domain/intent.ts'
@@ -8,6 +8,8 @@ import type { RecipientSelector, Rule } from '../../domain/rule.ts'
 import type { CompiledRules } from '../../domain/rule-index.ts'
 import { giveVars } from '../../domain/rule-vars.ts'
 import type { Want } from '../../domain/want.ts'
+import { nextTurn } from '../../platform/next-turn.ts'
+import { foldKey, idsOf } from './rule-values.ts'
 
 /** What matching reads of a business event. */
 export interface EventIntent {
@@ -85,6 +87,36 @@ export function matchEvents<Intent extends EventIntent>(
   rules: CompiledRules,
   now: Date,
 ): Matched<Intent> {
+  const matching = match(intents, rules, now, createChunkBudget())
+  for (;;) {
+    const { done, value } = matching.next()
+    if (done) return value
+  }
+}
+
+/** The same where other tenants wait for the process: each time that rules have had it for a while, the others have their turn. */
+export async function matchEventsInTurns<Intent extends EventIntent>(
+  intents: readonly Intent[],
+  rules: CompiledRules,
+  now: Date,
+  budget: ChunkBudget = createChunkBudget(),
+  turn: () => Promise<void> = nextTurn,
+): Promise<Matched<Intent>> {
+  const matching = match(intents, rules, now, budget)
+  for (;;) {
+    const { done, value } = matching.next()
+    if (done) return value
+    await turn()
+  }
+}
+
+/** Yields where a turn is over. */
+function* match<Intent extends EventIntent>(
+  intents: readonly Intent[],
+  rules: CompiledRules,
+  now: Date,
+  budget: ChunkBudget,
+): Generator<undefined, Matched<Intent>> {
   const matched: RuleMatch<Intent>[] = []
   const unmatched: Intent[] = []
   const health: RuleHealthNotes = { faults: [], streaks: new Map(), answered: new Set(), whole: new Set() }
@@ -94,9 +126,10 @@ export function matchEvents<Intent extends EventIntent>(
     for (const compiled of rules.candidates({ type: intent.type, domain: domainOf(intent) })) {
       if (!holdsAt(compiled.rule, intent.acceptedAt)) continue
       scope ??= scopeOfIntent(intent, now)
-      const asked = askRule(compiled, intent, scope)
+      const asked = askRule(compiled, intent, scope, budget)
       noteHealth(health, compiled.rule.id, asked)
       if (asked !== undefined && 'want' in asked) matched.push(asked)
+      if (budget.isTurnOver()) yield
     }
     if (matched.length === before) unmatched.push(intent)
   }
@@ -111,9 +144,10 @@ export function askRule<Intent extends EventIntent>(
   compiled: CompiledRule,
   intent: Intent,
   scope: Scope,
+  budget: ChunkBudget = createChunkBudget(),
 ): RuleMatch<Intent> | RuleFault | undefined {
   try {
-    return ask(compiled, intent, scope)
+    return budget.ask(compiled.rule.id, () => ask(compiled, intent, scope, budget))
   } catch (error) {
     const { id: ruleId, version } = compiled.rule
     const message = `it ended in a ${error instanceof Error ? error.name : 'fault'}`
@@ -125,6 +159,7 @@ function ask<Intent extends EventIntent>(
   compiled: CompiledRule,
   intent: Intent,
   scope: Scope,
+  budget: ChunkBudget,
 ): RuleMatch<Intent> | RuleFault | undefined {
   const wanted = compiled.condition?.evaluate(scope)
   if (wanted?.ok === true && wanted.value === false) return undefined // as almost every answer is
@@ -172,7 +207,8 @@ function ask<Intent extends EventIntent>(
     template: rule.template,
     varsFor(person) {
       if (vars.ofRecipient.length === 0) return { ok: true, vars: shared.values }
-      const own = giveVars(vars.ofRecipient, withRecipient(scope, person))
+      const give = () => giveVars(vars.ofRecipient, withRecipient(scope, person))
+      const own = budget.ask(`${rule.id} for recipients`, give)
       return own.ok
         ? { ok: true, vars: { ...shared.values, ...own.values } }
         : { ok: false, fault: fault(own.fault.part, own.fault) }
@@ -211,27 +247,6 @@ export function scopeOfIntent(intent: EventIntent, now: Date): Scope {
   })
 }
 
-const maxIds = 10_000
-const maxIdLength = 255
-
-/** What a selector's expression gave, as external ids; null and empty texts are nobody. */
-function idsOf(evaluated: Evaluated): { ok: true; ids: string[] } | { ok: false; code: string; message: string } {
-  if (!evaluated.ok) return evaluated
-  const given = Array.isArray(evaluated.value) ? (evaluated.value as unknown[]) : [evaluated.value]
-  if (given.length > maxIds) return { ok: false, code: 'too_many', message: `gave more than ${maxIds} ids` }
-  const ids: string[] = []
-  for (const one of given) {
-    if (one === null || one === undefined || one === '') continue
-    const id = typeof one === 'number' && Number.isSafeInteger(one) ? String(one) : one
-    if (typeof id !== 'string') return { ok: false, code: 'type', message: 'did not give an id or a list of ids' }
-    if (id.length > maxIdLength || !storable.test(id)) {
-      return { ok: false, code: 'type', message: `gave an id that is none, or longer than ${maxIdLength}` }
-    }
-    ids.push(id)
-  }
-  return { ok: true, ids }
-}
-
 /**
  * The group of an alert. What asks for data that an event does not have is null there, or does not say that it is over, as
  * on Alertmanager: an alert that lacks a label must not be lost.
@@ -255,17 +270,6 @@ function groupOf(
 const no = { ok: true, value: false } as const
 const orAbsent = (evaluated: Evaluated, absent: null | false): Evaluated =>
   !evaluated.ok && evaluated.code === 'no_such_field' ? { ok: true, value: absent } : evaluated
-const maxKeyLength = 200
-
-/** Which of a rule's digests or groups: keys may be long, and hold what people wrote. */
-function foldKey(ruleId: string, value: unknown): string {
-  if (value === undefined) return `rule:${ruleId}`
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  const short = text.length <= maxKeyLength && storable.test(text)
-  return `rule:${ruleId}:${short ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`}`
-}
-
-const storable = /^[^\p{Cc}\p{Cs}]*$/u
 
 function noteHealth(health: RuleHealthNotes, ruleId: string, asked: RuleMatch | RuleFault | undefined): void {
   if (asked !== undefined && 'code' in asked) {

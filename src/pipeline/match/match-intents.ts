@@ -1,5 +1,6 @@
 import type { CompiledRule } from '../../domain/compile-rule.ts'
 import { foldInGroup } from '../../domain/digest.ts'
+import { type ChunkBudget, createChunkBudget } from '../../domain/expressions/chunk-budget.ts'
 import type { CompiledRules } from '../../domain/rule-index.ts'
 import type { Wanted } from '../../domain/want.ts'
 import type { Queryable } from '../../platform/db.ts'
@@ -7,7 +8,7 @@ import { run, statement } from '../../platform/db.ts'
 import {
   askRule,
   type EventIntent,
-  matchEvents,
+  matchEventsInTurns,
   type RuleFault,
   type RuleHealthNotes,
   type RuleMatch,
@@ -29,23 +30,29 @@ export interface MatchedIntents<I extends MatchIntent> {
 }
 
 /** What the intents want: a direct request is its own rule, a business event asks the tenant's. */
-export function matchIntents<I extends MatchIntent>(
+export async function matchIntents<I extends MatchIntent>(
   intents: readonly I[],
   rules: CompiledRules,
   now: Date,
-): MatchedIntents<I> {
+  budget: ChunkBudget = createChunkBudget(),
+): Promise<MatchedIntents<I>> {
   const events = intents.filter(({ kind }) => kind === 'event')
-  const { matched, unmatched, health } = matchEvents(events, rules, now)
+  const { matched, unmatched, health } = await matchEventsInTurns(events, rules, now, budget)
   const direct = events.length === intents.length ? [] : intents.filter(({ kind }) => kind === 'direct')
   const byRules = matched.map((match) => wantedByRule(match, (fault) => health.faults.push(fault)))
   return { wanted: [...direct.map(wantedByRequest), ...byRules], unmatched, health }
 }
 
 /** What these rules want of an event; one whose expressions fail wants nothing. */
-export function wantsOfRules<I extends MatchIntent>(intent: I, rules: readonly CompiledRule[], now: Date): Wanted<I>[] {
+export function wantsOfRules<I extends MatchIntent>(
+  intent: I,
+  rules: readonly CompiledRule[],
+  now: Date,
+  budget: ChunkBudget = createChunkBudget(),
+): Wanted<I>[] {
   const scope = scopeOfIntent(intent, now)
   return rules.flatMap((compiled) => {
-    const asked = askRule(compiled, intent, scope)
+    const asked = askRule(compiled, intent, scope, budget)
     return asked !== undefined && 'want' in asked ? [wantedByRule(asked, () => {})] : []
   })
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import type { Category } from '../../domain/category.ts'
 import { createUnsubscribeTokens, type UnsubscribeTokens } from '../../domain/unsubscribe-token.ts'
 import { loadSigningKeys } from '../../store/signing-keys.ts'
 
@@ -12,13 +13,13 @@ export interface UnsubscribeLinks {
 
 const longestUrl = 900 // a line of a mail has 998 characters at most
 
-/** `requiredOf` gives the categories that nobody can switch off. */
+/** Settings tell of the categories that nobody can switch off. */
 export function createUnsubscribeLinks(on: {
   /** Role carillon_worker. */
   pool: pg.Pool
   /** undefined: nobody knows how we are reached, and there are no links. */
   publicUrl(): string | undefined
-  requiredOf(tenantId: string): Promise<ReadonlySet<string>>
+  settings: { of(tenantId: string): Promise<{ categories: ReadonlyMap<string, Pick<Category, 'required'>> }> }
 }): UnsubscribeLinks {
   let tokens: UnsubscribeTokens | undefined
   return {
@@ -28,9 +29,9 @@ export function createUnsubscribeLinks(on: {
       tokens ??= createUnsubscribeTokens(await loadSigningKeys(on.pool, 'unsubscribe'))
       const { sign } = tokens
       const base = `${publicUrl.replace(/\/+$/, '')}/u/`
-      const required = await on.requiredOf(tenantId)
+      const { categories } = await on.settings.of(tenantId)
       return (recipientId, category) => {
-        if (required.has(category)) return undefined
+        if (categories.get(category)?.required) return undefined
         const url = base + sign({ tenantId, recipientId, category })
         return url.length > longestUrl ? undefined : url
       }

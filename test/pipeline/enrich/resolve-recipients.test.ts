@@ -30,9 +30,9 @@ const intentTo = (...recipients: RecipientRef[]): Intent => {
     payload,
   }
 }
-function resolveRecipients(on: Queryable, intents: readonly Intent[], chunk: Chunk, limit: number) {
+async function resolveRecipients(on: Queryable, intents: readonly Intent[], chunk: Chunk, limit: number) {
   const now = world.clock.now()
-  return resolveWants(on, matchIntents(intents, noRules, now).wanted, chunk, limit, now)
+  return resolveWants(on, (await matchIntents(intents, noRules, now)).wanted, chunk, limit, now)
 }
 const role = (id: string): RecipientRef => ({ type: 'role', id })
 

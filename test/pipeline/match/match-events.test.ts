@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { createChunkBudget } from '../../../src/domain/expressions/chunk-budget.ts'
 import type { Person } from '../../../src/domain/person.ts'
 import type { Rule } from '../../../src/domain/rule.ts'
 import { compileRules } from '../../../src/domain/rule-index.ts'
-import { type EventIntent, matchEvents } from '../../../src/pipeline/match/match-events.ts'
+import {
+  askRule,
+  type EventIntent,
+  matchEvents,
+  matchEventsInTurns,
+  scopeOfIntent,
+} from '../../../src/pipeline/match/match-events.ts'
 import { anEvent, aRule } from '../../support/rules.ts'
 
 const now = new Date('2026-01-15T12:00:00Z')
@@ -312,5 +319,55 @@ describe('rules that fail', () => {
     )
     assert.equal(health.faults[0]?.code, 'budget')
     assert.ok(performance.now() - begun < 2_000)
+  })
+})
+
+describe('rules that cost much', () => {
+  const longList = Array.from({ length: 300 }, (_, place) => place)
+  const heavy = 'event.data.list.exists(x, event.data.list.exists(y, x + y == -1))'
+  const cheap = aRule({ id: 'cheap', name: 'cheap', eventPattern: 'event.data.total > 1' })
+  const events = (count: number) => Array.from({ length: count }, () => anEvent('a.b', { list: longList, total: 5 }))
+  const heavyRules = (count: number) =>
+    Array.from({ length: count }, (_, place) =>
+      aRule({ id: `heavy-${place}`, name: `heavy ${place}`, eventPattern: heavy }),
+    )
+
+  it('leave the process to others again and again', async () => {
+    let turns = 0
+    const rules = compileRules(heavyRules(2))
+    const { health } = await matchEventsInTurns(events(10), rules, now, createChunkBudget(), async () => {
+      turns++
+    })
+    assert.equal(health.faults.length, 20)
+    assert.ok(turns >= 19, `${turns}`)
+  })
+
+  it('are cut off in a chunk, and those that cost little are not', () => {
+    const { matched, health } = match([...heavyRules(20), cheap], ...events(500))
+    assert.equal(matched.length, 500)
+    assert.equal(health.faults.length, 10_000)
+    assert.equal(health.streaks.get('heavy-0'), 500)
+    assert.ok(health.faults.every(({ code }) => code === 'budget'))
+  })
+
+  it('are cut off where many lists are to be read for recipients', () => {
+    const vars = { found: { cel: 'event.data.list.exists(x, x == -1 || recipient.id == "nobody")' } }
+    const [first] = match([aRule({ templateVars: vars })], ...events(1)).matched
+    const told = Array.from({ length: 5_000 }, (_, place) => first!.varsFor({ ...ann, id: `p${place}` }).ok)
+    assert.equal(told[0], true)
+    assert.equal(told.at(-1), false)
+  })
+
+  it('are the same rule on the next chunk', () => {
+    const budget = createChunkBudget()
+    const compiled = compileRules([aRule({ eventPattern: 'event.data.list.all(x, x >= 0)' })]).all[0]!
+    const [event] = events(1)
+    const scope = scopeOfIntent(event!, now)
+    const askIn = (of: typeof budget) => {
+      const asked = askRule(compiled, event!, scope, of)
+      return asked !== undefined && 'want' in asked
+    }
+    const answers = Array.from({ length: 5_000 }, () => askIn(budget))
+    assert.deepEqual([answers[0], answers.at(-1), askIn(createChunkBudget())], [true, false, true])
   })
 })

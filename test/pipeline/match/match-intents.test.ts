@@ -18,10 +18,10 @@ const person = (id: string, attributes: Record<string, unknown>): Person => ({
   suppressions: {},
 })
 
-test('a variable that cannot be told of somebody is noted once an event, and leaves the others alone', () => {
+test('a variable that cannot be told of somebody is noted once an event, and leaves the others alone', async () => {
   const rule = aRule({ templateVars: { plan: { cel: 'recipient.attributes.plan' } } })
   const intent = { ...anEvent('shop.order.paid'), kind: 'event' as const }
-  const { wanted, health } = matchIntents([intent], compileRules([rule]), new Date('2026-01-15T10:00:00Z'))
+  const { wanted, health } = await matchIntents([intent], compileRules([rule]), new Date('2026-01-15T10:00:00Z'))
   const [want] = wanted
   assert.deepEqual(want!.varsFor!(person('ann', { plan: 'gold' })), { plan: 'gold' })
   assert.deepEqual(health.faults, [])
