@@ -10,7 +10,7 @@ export type RulePart =
   | 'batchKey'
   | GroupPart
   | `templateVars.${string}`
-type GroupPart = `group.by.${number}` | 'group.resolved'
+type GroupPart = `group.by.${number}` | 'group.resolved' | 'group.alert'
 
 /** Why an expression of a rule is none. */
 export interface RulePartFault {
@@ -30,7 +30,7 @@ export interface CompiledRule {
   /** Gives external ids. */
   recipients?: Expression
   batchKey?: Expression
-  group?: { by: readonly { part: RulePart; expression: Expression }[]; resolved?: Expression }
+  group?: { by: readonly { part: RulePart; expression: Expression }[]; resolved?: Expression; alert?: Expression }
   vars: RuleVars
   /** Expressions that a release of ours no longer reads; such a rule fails on every event. */
   broken: readonly RulePartFault[]
@@ -55,6 +55,7 @@ export function compileRule(rule: Rule): CompiledRule {
       return expression ? [{ part, expression }] : []
     }),
     resolved: read('group.resolved', rule.group.resolved, 'condition'),
+    alert: read('group.alert', rule.group.alert, 'value'),
   }
   return {
     rule,

@@ -53,6 +53,7 @@ export function digestIntent(digest: ClosedDigest, members: readonly Told[], clo
     priority: Math.max(...members.map(({ said }) => said.priority)),
     category: said.category,
     correlationId: correlation,
+    expiresAt: expiryOf(members),
     source: 'system',
     payload: {
       recipients: [digest.recipient],
@@ -64,6 +65,12 @@ export function digestIntent(digest: ClosedDigest, members: readonly Told[], clo
       digest: { id: digest.id, rule: said.rule },
     },
   }
+}
+
+/** When the last of its members would have expired; those that had no end give it none. */
+function expiryOf(members: readonly Told[]): string | undefined {
+  const ends = members.flatMap(({ said }) => said.expiresAt ?? [])
+  return ends.length === members.length ? ends.sort().at(-1) : undefined
 }
 
 function digestData(digest: ClosedDigest, members: readonly Told[], closedAt: Date): Record<string, unknown> {

@@ -38,7 +38,14 @@ export interface Rule {
   /** CEL: the value by which digests are kept apart; absent: one for each recipient. */
   batchKey?: string
   /** Groups of alerts, as on-call people know them; see grouping.ts. */
-  group?: { by: readonly string[]; waitMs: number; intervalMs: number; repeatMs: number; resolved?: string }
+  group?: {
+    by: readonly string[]
+    waitMs: number
+    intervalMs: number
+    repeatMs: number
+    resolved?: string
+    alert?: string
+  }
   template?: string
   /** Values, or CEL over `event`, `recipient` and `now` where a value is `{"cel": "…"}`. */
   templateVars?: Readonly<Record<string, unknown>>

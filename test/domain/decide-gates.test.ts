@@ -190,6 +190,16 @@ const matrix: Record<string, [string, Given, string][]> = {
       'suppressed by no_consent: email no_consent',
     ],
     ['what is no marketing needs none', { category: orders }, 'email'],
+    [
+      'but where it was withdrawn that counts',
+      { category: orders, person: { consents: { orders: withdrawn } } },
+      'suppressed by no_consent: email no_consent',
+    ],
+    [
+      'of what is required nothing can be withdrawn',
+      { category: security, person: { consents: { security: withdrawn } } },
+      'email',
+    ],
     ['no category needs none', {}, 'email'],
     [
       'marketing that nobody defined needs consent',

@@ -3,6 +3,7 @@ import type { GateSettings } from '../../domain/decide.ts'
 import type { PastAlerts } from '../../domain/dry-run/past-alerts.ts'
 import { count, countLeft, emptyTally, type Really, type Tally } from '../../domain/dry-run/tally.ts'
 import { verdictOf } from '../../domain/dry-run/verdict.ts'
+import { createChunkBudget } from '../../domain/expressions/chunk-budget.ts'
 import type { Limit } from '../../domain/limit.ts'
 import type { SaidPreferences } from '../../domain/preferences.ts'
 import type { CompiledRules } from '../../domain/rule-index.ts'
@@ -165,12 +166,13 @@ async function wantsThen(
 ): Promise<Wanted<Intent>[]> {
   const wanted: Wanted<Intent>[] = []
   const breathe = createBreath()
+  const budget = createChunkBudget()
   for (const intent of intents) {
     await breathe()
     const at = momentOf(intent)
     if (on.ruleId === undefined || intent.kind === 'event') tally.events++
     const rules = await on.rules(trx, at)
-    const { wanted: wants, health } = await matchIntents([intent], rules, at)
+    const { wanted: wants, health } = await matchIntents([intent], rules, at, budget)
     for (const { ruleId, part, code } of health.faults) {
       if (on.ruleId !== undefined && ruleId !== on.ruleId) continue
       const fault = `${rules.get(ruleId)?.rule.name ?? ruleId}: ${part}: ${code}`

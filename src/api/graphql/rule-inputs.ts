@@ -46,7 +46,7 @@ export const RuleInput = builder.inputType('RuleInput', {
     digestTemplate: t.string({ description: 'Default: the rule’s template.' }),
     group: t.field({
       type: 'JSON',
-      description: 'Alerts: { by: [CEL], wait, interval, repeat (seconds), resolved: CEL }.',
+      description: 'Alerts: { by: [CEL], wait, interval, repeat (seconds), resolved: CEL, alert: CEL }.',
     }),
     template: t.string({ description: 'The name of a template.' }),
     templateVars: t.field({ type: 'JSON', description: 'Values, or `{"cel": "…"}` for what an expression gives.' }),

@@ -59,10 +59,11 @@ export const ruleGroup = z.preprocess(
       interval: durationOf(1, day).default(300_000),
       repeat: durationOf(1, maxWindowSeconds).default(14_400_000),
       resolved: orAbsent(told(anyText(1, 4_096))),
+      alert: orAbsent(told(anyText(1, 4_096))),
     })
     .transform(
-      ({ by, wait, interval, repeat, resolved }): NonNullable<Rule['group']> =>
-        absentLeftOut({ by, waitMs: wait, intervalMs: interval, repeatMs: repeat, resolved }),
+      ({ by, wait, interval, repeat, resolved, alert }): NonNullable<Rule['group']> =>
+        absentLeftOut({ by, waitMs: wait, intervalMs: interval, repeatMs: repeat, resolved, alert }),
     ),
 )
 
@@ -137,8 +138,9 @@ export function scheduleJson({ schedule, digest }: Pick<Rule, 'schedule' | 'dige
 
 export function groupJson(group: Rule['group']): Record<string, unknown> | null {
   if (!group) return null
-  const { by, waitMs, intervalMs, repeatMs, resolved } = group
-  return absentLeftOut({ by, wait: waitMs / 1_000, interval: intervalMs / 1_000, repeat: repeatMs / 1_000, resolved })
+  const { by, waitMs, intervalMs, repeatMs, resolved, alert } = group
+  const seconds = { wait: waitMs / 1_000, interval: intervalMs / 1_000, repeat: repeatMs / 1_000 }
+  return absentLeftOut({ by, ...seconds, resolved, alert })
 }
 
 /** What is stored and compared holds no undefined. */

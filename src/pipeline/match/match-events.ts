@@ -9,7 +9,7 @@ import type { CompiledRules } from '../../domain/rule-index.ts'
 import { giveVars } from '../../domain/rule-vars.ts'
 import type { Want } from '../../domain/want.ts'
 import { nextTurn } from '../../platform/next-turn.ts'
-import { foldKey, idsOf } from './rule-values.ts'
+import { foldKey, idsOf, shortKey } from './rule-values.ts'
 
 /** What matching reads of a business event. */
 export interface EventIntent {
@@ -49,7 +49,7 @@ export interface RuleMatch<Intent extends EventIntent = EventIntent> {
   audience: Required<Omit<RecipientSelector, 'expression' | 'type'>>
   want: RuleWant
   /** To which group of alerts the event belongs, and whether it says that what they tell of is over. */
-  group?: { key: string; resolved: boolean; policy: NonNullable<Rule['group']> }
+  group?: { key: string; resolved: boolean; alert?: string; policy: NonNullable<Rule['group']> }
   /** Name of the template; absent: `subject`, `body` and `bodyHtml` of the variables are the content. */
   template?: string
   /** The template's variables for one recipient; a fault leaves that recipient out. */
@@ -264,7 +264,14 @@ function groupOf(
   }
   const resolved = orAbsent(group.resolved?.evaluate(scope) ?? no, false)
   if (!resolved.ok) return { part: 'group.resolved', ...resolved }
-  return { key: foldKey(rule.id, values), resolved: resolved.value === true, policy: rule.group }
+  const alert = group.alert && orAbsent(group.alert.evaluate(scope), null)
+  if (alert && !alert.ok) return { part: 'group.alert', ...alert }
+  return {
+    key: foldKey(rule.id, values),
+    resolved: resolved.value === true,
+    ...(alert && alert.value !== null && { alert: shortKey(alert.value) }),
+    policy: rule.group,
+  }
 }
 
 const no = { ok: true, value: false } as const

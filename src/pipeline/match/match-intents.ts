@@ -70,7 +70,9 @@ function wantedByRule<I extends MatchIntent>(match: RuleMatch<I>, onFault: (faul
   const { intent, audience, want, group, template, varsFor } = match
   const { addresses, ...named } = audience
   const { priority, category, channels, fallbackChannels, schedule, rule } = want
-  const fold = group ? foldInGroup(group.key, group.policy, { resolved: group.resolved }, template) : want.fold
+  const fold = group
+    ? foldInGroup(group.key, group.policy, { resolved: group.resolved, alert: group.alert }, template)
+    : want.fold
   const isOfRecords = named.userIds.length > 0 || named.roles.length > 0 || named.groups.length > 0
   return {
     intent,

@@ -28,10 +28,14 @@ const maxKeyLength = 200
 
 /** Which of a rule's digests or groups: keys may be long, and hold what people wrote. */
 export function foldKey(ruleId: string, value: unknown): string {
-  if (value === undefined) return `rule:${ruleId}`
+  return value === undefined ? `rule:${ruleId}` : `rule:${ruleId}:${shortKey(value)}`
+}
+
+/** A value as a text that can stand in an index; what is longer, or cannot be stored, as its hash. */
+export function shortKey(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   const short = text.length <= maxKeyLength && storable.test(text)
-  return `rule:${ruleId}:${short ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`}`
+  return short ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`
 }
 
 const storable = /^[^\p{Cc}\p{Cs}]*$/u

@@ -259,6 +259,15 @@ describe('the group of a match', () => {
     const [alert] = match([aRule({ id: 'r', group })], anEvent('a')).matched
     assert.deepEqual(alert!.group, { key: 'rule:r:[null,"a"]', resolved: false, policy: group })
   })
+  it('names the alert that it tells of, where the rule says how', () => {
+    const named = { ...group, alert: 'event.data.fingerprint' }
+    const of = (data: Record<string, unknown>) =>
+      matchEvents([anEvent('host.down', data)], compileRules([aRule({ id: 'r', group: named })]), now).matched[0]!.group
+    assert.equal(of({ host: 'h1', fingerprint: 'f-1' })!.alert, 'f-1')
+    assert.equal(of({ host: 'h1', fingerprint: 7 })!.alert, '7')
+    assert.equal(of({ host: 'h1' })!.alert, undefined, 'an alert of its own')
+  })
+
   it('whose key fails is a fault', () => {
     const broken = { ...group, by: ['event.data.host + 1'] }
     assert.equal(one({ group: broken }, anEvent('a', { host: 'h1' })).health.faults[0]!.part, 'group.by.0')
