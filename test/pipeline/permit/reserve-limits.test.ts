@@ -190,7 +190,7 @@ describe('a storm', () => {
     assert.equal(passed.length, 1_234)
     assert.equal(await usedOf(quota), 1_234)
     const told = await world.rows<{ type: string; data: { reason: string; attributes: object } }>(
-      'select type, data from carillon.status_events where subject_id = $1 order by xid, id',
+      `select type, data from carillon.status_events where subject_id = $1 order by data ->> 'reason'`,
       [quota.id],
     )
     assert.deepEqual(
