@@ -3,7 +3,6 @@ import { systemClock } from '../platform/clock.ts'
 import { findService, type ServiceOptions, withServiceOptions } from './client/find-service.ts'
 import { type DryRunAnswer, type DryRunExample, followDryRun } from './client/follow-dry-run.ts'
 import { type CommandContext, speaking } from './command-context.ts'
-import { readLimits, readPreferenceDefaults, readRuleInput } from './dry-run/read-draft.ts'
 import { CommandError } from './exit-codes.ts'
 import { momentOrAgo } from './option-values.ts'
 import { columns, shade, type Terminal } from './terminal.ts'
@@ -68,6 +67,8 @@ async function inputOf(options: DryRunOptions): Promise<Record<string, unknown>>
     throw fault('say what to try: --rule, --preference-defaults, --quiet-hours or --limits')
   }
   if (!rule && (options.name || options.replaces)) throw fault('--name and --replaces need --rule')
+  // Only now: YAML takes longer to load than most commands take.
+  const { readLimits, readPreferenceDefaults, readRuleInput } = await import('./dry-run/read-draft.ts')
   const defaults = preferenceDefaults === undefined ? {} : await readPreferenceDefaults(preferenceDefaults)
   if (options.quietHours) defaults.quietHours = options.quietHours
   return {
