@@ -19,7 +19,9 @@ if (!existsSync(pinned)) {
 }
 
 const args = [`${root}test/support/run-tests.ts`, ...process.argv.slice(2)]
-const child = spawn(pinned, args, { cwd: root, stdio: 'inherit' })
+// Hundreds of processes load the same modules: their types are stripped once.
+const env = { NODE_COMPILE_CACHE: `${root}.cache/compile`, ...process.env }
+const child = spawn(pinned, args, { cwd: root, stdio: 'inherit', env })
 process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
 process.on('SIGTERM', () => child.kill('SIGTERM'))
 child.once('error', (error) => {
