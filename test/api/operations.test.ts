@@ -95,7 +95,7 @@ describe('an operation is TOO_COMPLEX', () => {
     const query = `{ notifications { nodes { ...f0 } } } ${fragments.join(' ')} fragment f30 on Notification { id }`
     const began = performance.now()
     assert.equal((await world.ask(query)).errors?.[0]?.extensions.code, 'TOO_COMPLEX')
-    assert.ok(performance.now() - began < 10_000)
+    assert.ok(performance.now() - began < 2_000)
   })
 })
 

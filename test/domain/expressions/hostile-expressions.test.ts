@@ -8,7 +8,7 @@ import type { Scope } from '../../../src/domain/expressions/scope.ts'
 import { compiled, outcomeOf, scopeWith } from './expression-cases.ts'
 
 /** Far above what any of these takes, and far below what they would take if they were not bounded. */
-const soonMs = 8_000
+const soonMs = 1000
 
 const list = 'event.data.list'
 

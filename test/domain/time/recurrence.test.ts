@@ -217,6 +217,6 @@ for (const [recurrence, message] of faults) {
   test(`faulty: ${JSON.stringify(recurrence).slice(0, 90)}`, () => {
     const begun = performance.now()
     assert.match(recurrenceFault(recurrence) ?? '', message)
-    assert.ok(performance.now() - begun < 20_000)
+    assert.ok(performance.now() - begun < 2_000)
   })
 }

@@ -327,7 +327,7 @@ describe('rules that fail', () => {
       anEvent('a', { l: Array.from({ length: 1_000 }, (_, i) => i) }),
     )
     assert.equal(health.faults[0]?.code, 'budget')
-    assert.ok(performance.now() - begun < 20_000)
+    assert.ok(performance.now() - begun < 2_000)
   })
 })
 

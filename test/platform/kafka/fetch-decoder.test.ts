@@ -149,7 +149,7 @@ test('a flood of headers is read in no time, and cut', async () => {
   const headers = Array.from({ length: 200_000 }, (_, index): [string, Buffer] => [String(index), Buffer.from('v')])
   const started = performance.now()
   const { messages } = await decode([batch({ offset: 0, values: ['a', 'b'], headers }), batch({ offset: 2 })])
-  assert.ok(performance.now() - started < 10_000)
+  assert.ok(performance.now() - started < 2_000)
   assert.deepEqual(seen(messages), ['0 a', '1 b', '2 x'])
   assert.equal(messages[0]!.headerCount, 200_000)
   assert.equal(Object.keys(messages[0]!.headers).length, maxHeaders)
