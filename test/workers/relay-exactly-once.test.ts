@@ -94,7 +94,7 @@ test('killed with -9 again and again, in full flow and at every place that matte
   const received = await consume()
   await arrived(received, ids)
   assertTheLog(received, await world.logOf())
-  assert.ok(takeoverMs < 15_000, `took over after ${takeoverMs} ms`)
+  assert.ok(takeoverMs < 5_000, `took over after ${takeoverMs} ms`)
   assert.deepEqual(faults, [])
 })
 
